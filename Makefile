@@ -1,0 +1,44 @@
+# Everything here sets itself up: a virtual environment in .venv with the versions of constraints.txt.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+NAMES  := $(notdir $(patsubst %/,%,$(wildcard assignments/*/)))
+
+.PHONY: demo test lint release verify notebooks bench clean help
+
+help:            ## show this list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */	/'
+
+demo: $(READY)   ## release an assignment, grade a small class, print its table (no data set needed)
+	@sh examples/demo.sh $(BIN)
+
+test: $(READY)   ## run the test suite
+	$(BIN)/python -m pytest -n auto
+
+lint: $(READY)   ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+release: $(READY) ## build release/ anew from assignments/ and source/
+	@for name in $(NAMES); do $(BIN)/autograder release $$name || exit 1; done
+
+verify: $(READY) ## hold every assignment against its author's gate
+	@for name in $(NAMES); do $(BIN)/autograder verify $$name || exit 1; done
+
+notebooks: $(READY) ## run every source notebook top to bottom with the solutions (needs CIFAR-10)
+	$(BIN)/python -m benchmarks.notebooks $(NAMES)
+
+bench: $(READY)  ## measure what grading one submission costs (needs CIFAR-10)
+	$(BIN)/python -m benchmarks.grading_cost
+
+clean:           ## remove the environment and everything that was built
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=…")'
+	@echo "Setting up $(VENV) (once; this downloads PyTorch and Jupyter)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

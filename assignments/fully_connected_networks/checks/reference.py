@@ -1,0 +1,200 @@
+"""Answers to hold the student's against, from torch's own layers, autograd and optimisers."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from toolbox.checks import Case, Proxy, describe
+
+Params = dict[str, Tensor]
+SOFTMAX = "softmax"
+
+
+def gradients(
+    function: Callable[..., Tensor], inputs: Sequence[Tensor], upstream: Tensor | None = None
+) -> list[Tensor]:
+    """Return the gradient of `(function(*inputs) * upstream).sum()` for each input, by autograd."""
+    leaves = [x.detach().clone().requires_grad_() for x in inputs]
+    out = function(*leaves)
+    return list(torch.autograd.grad(out, leaves, upstream))
+
+
+def linear(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Return x·w + b, shape (N, M), for x of shape (N, d1, …, dk)."""
+    return F.linear(x.flatten(1), w.t(), b)
+
+
+def scores(params: Params, X: Tensor) -> Tensor:
+    """Return the scores of a linear–ReLU–…–linear network with parameters W1, b1, …, WL, bL."""
+    out, depth = X, len(params) // 2
+    for layer in range(1, depth + 1):
+        out = linear(out, params[f"W{layer}"], params[f"b{layer}"])
+        if layer < depth:
+            out = F.relu(out)
+    return out
+
+
+def draw_params(case: Case, sizes: Sequence[int], scale: float, dtype: torch.dtype = torch.float64) -> Params:
+    """Draw parameters of a network of these layer sizes; biases too, so that a forgotten one shows."""
+    params = {}
+    for layer, (rows, columns) in enumerate(pairwise(sizes), start=1):
+        params[f"W{layer}"] = scale * case.randn(rows, columns, dtype=dtype)
+        params[f"b{layer}"] = scale * case.randn(columns, dtype=dtype)
+    return params
+
+
+def squares(params: Params) -> Tensor:
+    """Return ΣW² over all weights; biases do not count."""
+    return torch.stack([(value**2).sum() for name, value in params.items() if name.startswith("W")]).sum()
+
+
+CONVENTIONS = {"½·λ·ΣW²": 0.5, "λ·ΣW²": 1.0}
+"""Both ways to write L2 regularisation; the gradients are λ·W and 2·λ·W."""
+
+
+def compare_loss(case: Case, got: object, params: Params, X: Tensor, y: Tensor, reg: float) -> None:
+    """Demand the right loss, in either convention of the regularisation."""
+    data_loss = F.cross_entropy(scores(params, X), y)
+    wanted = [data_loss + factor * reg * squares(params) for factor in CONVENTIONS.values()]
+    closest = min(wanted, key=lambda value: abs(case.number("loss", got) - float(value)))
+    case.compare("the loss", got, closest)
+
+
+def compare_gradients(
+    case: Case, loss: object, grads: object, params: Params, X: Tensor, y: Tensor, reg: float
+) -> None:
+    """Demand the right gradient for every parameter, and a loss that agrees with them."""
+    got = case.dictionary("grads", grads, params)
+    errors = []
+    for factor in CONVENTIONS.values() if reg else [0.0]:
+
+        def objective(*values: Tensor, factor: float = factor) -> Tensor:
+            p = dict(zip(params, values, strict=True))
+            return F.cross_entropy(scores(p, X), y) + factor * reg * squares(p)
+
+        wanted = dict(zip(params, gradients(objective, list(params.values())), strict=True))
+        distance = sum(
+            float((case.tensor(f"grads[{k!r}]", got[k], tuple(wanted[k].shape), wanted[k].dtype) - wanted[k]).norm())
+            for k in params
+        )
+        errors.append((distance, wanted, objective(*params.values())))
+    _, wanted, wanted_loss = min(errors, key=lambda entry: entry[0])
+    for name in params:
+        case.compare(f"grads[{name!r}]", got[name], wanted[name])
+    case.compare("the loss that goes with these gradients", loss, wanted_loss)
+
+
+def overfit(case: Case, student: Proxy, hidden_dims: list[int], weight_scale: float, learning_rate: float) -> float:
+    """Train on the first 50 training images; return the best training accuracy of 20 epochs.
+
+    The check draws the weights, makes the updates and measures the accuracy. The student's network
+    gives the gradients, each of which must be right.
+    """
+    X, y = case.data.X_train[:50].flatten(1), case.data.y_train[:50]
+    params = {
+        name: value.clone()
+        for name, value in draw_params(case, [X.shape[1], *hidden_dims, 10], weight_scale, torch.float32).items()
+    }
+    for name in params:
+        if name.startswith("b"):
+            params[name].zero_()
+    net = student.FullyConnectedNet(hidden_dims, input_dim=X.shape[1], weight_scale=weight_scale, dtype=torch.float32)
+    best = accuracy(params, X, y)
+    for _ in range(20):
+        order = torch.randperm(50, generator=case.rng)
+        for batch in (order[:25], order[25:]):
+            net.params = params
+            _, grads = case.items("loss(X, y)", net.loss(X[batch], y[batch]), 2)
+            grads = case.dictionary("grads", grads, params)
+            wanted = gradients(
+                lambda *values, batch=batch: F.cross_entropy(
+                    scores(dict(zip(params, values, strict=True)), X[batch]), y[batch]
+                ),
+                list(params.values()),
+            )
+            for (name, value), gradient in zip(params.items(), wanted, strict=True):
+                got = grads[name]
+                case.require(
+                    isinstance(got, Tensor)
+                    and got.shape == value.shape
+                    and got.dtype == value.dtype
+                    and bool((got - gradient).norm() <= 1e-3 * gradient.norm()),
+                    f"grads[{name!r}] is wrong in training",
+                )
+                value -= learning_rate * got
+            if not all(bool(torch.isfinite(value).all()) for value in params.values()):
+                return best
+        best = max(best, accuracy(params, X, y))
+        if best == 1.0:
+            break
+    return best
+
+
+def accuracy(params: Params, X: Tensor, y: Tensor) -> float:
+    """Return the fraction of images whose largest score is that of their label."""
+    return float((scores(params, X).argmax(dim=1) == y).float().mean())
+
+
+def saved_network(case: Case, file: str, layers: int | None = None) -> Params:
+    """Return the parameters that a file holds, as float32, once their names, shapes and values are in order."""
+    content = case.saved(file)
+    case.require("params" in content, f"`{file}` has no entry 'params': write it with the network's `save`")
+    saved = content["params"]
+    if type(saved) is not dict or not saved:
+        case.fail(f"`{file}`: params is {describe(saved)}, where a dictionary of parameters is wanted")
+    depth = len(saved) // 2
+    names = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "Wb"]
+    case.require(set(saved) == set(names), f"`{file}`: the parameters are not named W1, b1, W2, b2, …")
+    case.require(layers in (None, depth), f"`{file}` holds a network of {depth} layers, where {layers} are wanted")
+    params, rows = {}, 3072
+    for layer in range(1, depth + 1):
+        for name in (f"W{layer}", f"b{layer}"):
+            value = saved[name]
+            is_weight = name.startswith("W")
+            case.require(
+                isinstance(value, Tensor)
+                and value.dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64),
+                f"`{file}`: {name} is not a tensor of floating-point numbers",
+            )
+            case.require(value.ndim == (2 if is_weight else 1), f"`{file}`: {name} has shape {tuple(value.shape)}")
+        columns = saved[f"W{layer}"].shape[1]
+        fits = saved[f"W{layer}"].shape[0] == rows and saved[f"b{layer}"].shape[0] == columns
+        case.require(fits, f"`{file}`: the shapes of W{layer} and b{layer} do not fit the layer before or each other")
+        for name in (f"W{layer}", f"b{layer}"):
+            params[name] = saved[name].detach().float()
+            case.require(bool(torch.isfinite(params[name]).all()), f"`{file}`: {name} contains NaN or infinite numbers")
+        rows = columns
+    case.require(rows == 10, f"`{file}`: the last layer has {rows} outputs, where 10 classes are wanted")
+    return params
+
+
+def agrees(case: Case, net: Proxy, params: Params, X: Tensor, y: Tensor) -> None:
+    """Demand that the loaded network gives the scores that its saved weights give, in any order of images."""
+    orders = [torch.randperm(len(X), generator=case.rng) for _ in range(2)]
+    wanted = scores(params, X)
+    for order in (orders[0], orders[1][: len(X) // 4]):
+        got = case.tensor("scores of the loaded network", net.loss(X[order]), (len(order), 10), torch.float32)
+        error = float((got - wanted[order]).abs().max() / wanted.abs().max().clamp(min=1e-10))
+        if not error <= 1e-3:
+            yours = float((got.argmax(1) == y[order]).float().mean())
+            theirs = float((wanted[order].argmax(1) == y[order]).float().mean())
+            case.fail(
+                f"your `load` and `loss` give other scores than the saved weights: on {len(order)} images "
+                f"yours classify {yours:.1%} correctly, the weights {theirs:.1%}"
+            )
+
+
+def check_spread(case: Case, params: Params, scale: float, measure: bool = False) -> None:
+    """Demand weights with mean 0 and a standard deviation within 10 % of `scale`; report it if it is measured."""
+    for name, value in params.items():
+        if not name.startswith("W"):
+            continue
+        spread, mean = float(value.double().std()), float(value.double().mean())
+        off = abs(spread - scale) / scale
+        if measure:
+            case.measured = max(case.measured or 0.0, off)
+        case.require(off <= 0.1, f"the standard deviation of {name} is off by {off:.0%}, allowed 10%")
+        case.require(abs(mean) <= 0.1 * scale, f"the mean of {name} is not 0")

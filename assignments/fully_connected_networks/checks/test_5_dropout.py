@@ -1,0 +1,160 @@
+"""Dropout, alone and in the network."""
+
+import reference
+import torch
+import torch.nn.functional as F
+
+from toolbox.checks import case, graded
+
+
+@graded(
+    points=4, tolerance=1e-7,
+    cases=[
+        case("training: what is dropped", 4), case("training: what is kept", 4), case("testing", 3),
+        case("a seed repeats the draw", 1, edge=True), case("p = 0", 1, edge=True),
+    ],
+    hint="Draw one uniform number per entry and keep those that are not below p; divide what is kept by 1 − p.",
+)  # fmt: skip
+def test_dropout_forward(student, case):
+    """`Dropout.forward` drops with probability p and scales up the rest; in test mode it returns x."""
+    x = case.randn(case.size(150, 200), case.size(150, 200)).abs() + 0.1
+    p = 0.0 if case.name == "p = 0" else case.uniform(0.2, 0.7)
+    before = x.clone()
+    param = {"p": p, "mode": "test" if case.name == "testing" else "train", "seed": case.size(0, 10**6)}
+    out, _ = case.items("Dropout.forward", student.Dropout.forward(x, dict(param)), 2)
+    out = case.tensor("out", out, tuple(x.shape), x.dtype)
+    case.unchanged("x", x, before)
+    if case.name in ("testing", "p = 0"):
+        case.compare("out", out, before)
+        return
+    dropped = torch.eq(out, 0)
+    if case.name == "training: what is dropped":
+        spread = (p * (1 - p) / x.numel()) ** 0.5
+        share = float(dropped.double().mean())
+        case.require(abs(share - p) <= 6 * spread, f"a share of {share:.3f} is dropped with p = {p:.3f}")
+        for axis, kind in ((0, "column"), (1, "row")):
+            shares = dropped.double().mean(dim=axis)
+            wide = float((shares - p).abs().max())
+            case.require(wide < 0.3, f"a whole {kind} is dropped at once: draw a number for every entry")
+    elif case.name == "training: what is kept":
+        case.compare("the entries that are kept", out, torch.where(dropped, 0.0, before / (1 - p)))
+    else:
+        again, _ = case.items("Dropout.forward", student.Dropout.forward(x, dict(param)), 2)
+        case.compare("out of a second call with the same seed", again, out)
+        other, _ = case.items("Dropout.forward", student.Dropout.forward(x, {**param, "seed": param["seed"] + 1}), 2)
+        other = case.tensor("out", other, tuple(x.shape), x.dtype)
+        case.require(not torch.equal(other, out), "another seed gives the same draw")
+
+
+@graded(
+    points=4,
+    tolerance=1e-8,
+    needs=["dropout_forward"],
+    cases=[case("training", 8), case("testing", 2, edge=True)],
+    hint="The gradient takes the way the numbers took: the same mask, the same factor.",
+)
+def test_dropout_backward(student, case):
+    """`Dropout.backward` sends the gradient through the same mask."""
+    x = case.randn(case.size(5, 20), case.size(5, 20)).abs() + 0.1
+    dout = case.randn(*x.shape)
+    mode = "train" if case.name == "training" else "test"
+    param = {"p": case.uniform(0.2, 0.7), "mode": mode, "seed": case.size(0, 10**6)}
+    out, cache = case.items("Dropout.forward", student.Dropout.forward(x.clone(), param), 2)
+    out = case.tensor("out", out, tuple(x.shape), x.dtype)
+    case.compare("dx", student.Dropout.backward(dout, cache), dout * out / x)
+
+
+NETWORK = [
+    "linear_forward", "linear_backward", "relu_forward", "relu_backward", "linear_relu",
+    "fully_connected_loss", "fully_connected_gradients", "dropout_forward", "dropout_backward",
+]  # fmt: skip
+
+
+@graded(
+    points=4, tolerance=1e-6, needs=NETWORK, trials=1,
+    cases=[
+        case("training on one image", 4, n=1), case("training on several images", 3),
+        case("testing", 3), case("without dropout", 1, edge=True),
+    ],
+    hint="Dropout comes after the ReLU of every hidden layer, in training alone; going back it comes before that ReLU.",
+)  # fmt: skip
+def test_dropout_network(student, case):
+    """`FullyConnectedNet` applies dropout after every hidden layer, in training alone."""
+    p = 0.0 if case.name == "without dropout" else case.uniform(0.3, 0.6)
+    sizes = [case.size(8, 12), 24, 24, case.size(3, 6)]
+    n = 1 if case.name == "training on one image" else case.size(3, 6)
+    net = student.FullyConnectedNet(
+        sizes[1:-1],
+        input_dim=sizes[0],
+        num_classes=sizes[-1],
+        dropout=p,
+        weight_scale=0.1,
+        seed=case.size(0, 10**6),
+        dtype=torch.float64,
+    )
+    params = reference.draw_params(case, sizes, 0.05)
+    for name in ("b1", "b2"):  # far from the kink of the ReLU, whatever is dropped: half on, half off
+        params[name] = torch.where(case.randn(24) > 0, 1.0, -1.0).double()
+        params[name][:12] = 1.0
+    X, y = case.randn(n, sizes[0]), case.labels(n, sizes[-1])
+    net.params = params
+    if case.name == "testing":
+        case.items("loss(X, y)", net.loss(X, y), 2)  # a training step must leave no trace
+        case.compare("scores", net.loss(X), reference.scores(params, X))
+        return
+    loss, grads = case.items("loss(X, y)", net.loss(X, y), 2)
+    if case.name == "without dropout":
+        reference.compare_gradients(case, loss, grads, params, X, y, 0.0)
+        return
+    got = case.dictionary("grads", grads, params)
+    got = {
+        name: case.tensor(f"grads[{name!r}]", got[name], tuple(params[name].shape), torch.float64) for name in params
+    }
+    if n == 1:
+        compare_with_masks(case, loss, got, params, X, y, p)
+    else:
+        compare_with_differences(case, net, got, params, X, y)
+
+
+def compare_with_masks(case, loss, got, params, X, y, p):
+    """Read off the gradients which units were dropped, and hold loss and gradients against that network.
+
+    With a single image, a unit that is dropped (or off) has a row of zeros in the next layer's gradient.
+    """
+    masks = [torch.ne(got[name], 0).any(dim=1).double() / (1 - p) for name in ("W2", "W3")]
+    for mask, bias, layer in zip(masks, (params["b1"], params["b2"]), "12", strict=True):
+        on = mask[bias > 0]
+        case.require(bool((on == 0).any()), f"no unit of hidden layer {layer} is dropped in training")
+        case.require(bool((on > 0).any()), f"every unit of hidden layer {layer} is dropped in training")
+
+    def objective(*values):
+        q = dict(zip(params, values, strict=True))
+        out = X
+        for layer, mask in enumerate(masks, start=1):
+            out = F.relu(reference.linear(out, q[f"W{layer}"], q[f"b{layer}"])) * mask
+        return F.cross_entropy(reference.linear(out, q["W3"], q["b3"]), y)
+
+    case.compare("the loss", loss, objective(*params.values()))
+    for name, wanted in zip(params, reference.gradients(objective, list(params.values())), strict=True):
+        case.compare(f"grads[{name!r}]", got[name], wanted)
+
+
+def compare_with_differences(case, net, got, params, X, y, h=1e-4):
+    """Hold the gradients against differences of the loss, whose dropout the seed repeats."""
+    for name in params:
+        direction = case.randn(*params[name].shape)
+        direction /= direction.norm()
+        losses = []
+        for step in (h, -h):
+            net.params = {**params, name: params[name] + step * direction}
+            loss, _ = case.items("loss(X, y)", net.loss(X, y), 2)
+            losses.append(case.number("loss", loss))
+        slope = torch.tensor((losses[0] - losses[1]) / (2 * h), dtype=torch.float64)
+        mine = (got[name] * direction).sum()
+        scale = float(got[name].norm()) + 1e-10
+        error = float((mine - slope).abs()) / scale
+        case.measured = max(case.measured or 0.0, error)
+        case.require(
+            error <= case.threshold,
+            f"grads[{name!r}] is off by a relative error of {error:.1e}, allowed {case.threshold:.0e}",
+        )

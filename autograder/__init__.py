@@ -1,0 +1,1 @@
+"""The grader: releases assignments, runs submissions as untrusted code, records scores."""

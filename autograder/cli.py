@@ -1,0 +1,260 @@
+"""The command line of instructors and graders; the only part of the package that prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from autograder.assignment import Assignment, load_assignment
+from autograder.course import find_course, init_course, open_course, secret_seed
+from autograder.errors import UserError
+
+app = typer.Typer(
+    name="autograder",
+    help="Release assignments, grade submissions as untrusted code, record scores in nbgrader's gradebook.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The assignment: a folder of assignments/.")]
+CourseFolder = Annotated[
+    Path | None,
+    typer.Option("--course", metavar="DIR", help="The course folder (default: the one that this folder is in)."),
+]
+
+
+def main() -> None:
+    """Run the command line; what is the user's to mend ends with a sentence and status 1."""
+    try:
+        app()
+    except UserError as error:
+        err.print(str(error), markup=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("Stopped.")
+        sys.exit(130)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
+    like: Annotated[
+        Path | None, typer.Option("--from", metavar="COURSE", help="Copy assignments of this course folder.")
+    ] = None,
+    assignment: Annotated[
+        list[str] | None, typer.Option(help="With --from: copy this assignment only (may be repeated).")
+    ] = None,
+) -> None:
+    """Make a course folder; nothing that exists is overwritten.
+
+    Example: autograder init ~/deep-learning-2027 --from ~/coursekit
+    """
+    created = init_course(folder, like=open_course(like) if like else None, assignments=assignment or [])
+    secret_seed(created.course)
+    for name in created.written:
+        out.print(f"wrote {name}", markup=False)
+    for name in created.kept:
+        out.print(f"kept  {name}, which was there", markup=False)
+    out.print(f"{created.course.root} is a course folder. Next: autograder release NAME", markup=False)
+
+
+@app.command()
+def release(name: Name, course: CourseFolder = None) -> None:
+    """Build release/NAME, what students get: notebook and modules without solutions, public checks, toolbox.
+
+    `nbgrader generate_assignment NAME --force` does the same.
+    """
+    from autograder.release.build import generate
+
+    found = find_course(course)
+    folder = generate(found, load_assignment(found, name).name)
+    files = sum(1 for path in folder.rglob("*") if path.is_file())
+    out.print(f"{folder}: {files} files. Students get this folder.", markup=False, soft_wrap=True)
+
+
+@app.command()
+def grade(
+    name: Name,
+    student: Annotated[
+        list[str] | None, typer.Option("--student", metavar="ID", help="Grade this student only (may be repeated).")
+    ] = None,
+    course: CourseFolder = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="How many submissions at once (default: the number of processors).")
+    ] = None,
+    isolation: Annotated[
+        str | None,
+        typer.Option(metavar="LEVEL", help="best, namespaces, landlock or process (default: as course.toml says)."),
+    ] = None,
+    accept_weaker: Annotated[
+        bool, typer.Option("--accept-weaker", help="Go on where the isolation is below what course.toml asks for.")
+    ] = False,
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME", help="cifar10 or standin (default: as course.toml says).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON lines, nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Grade the submissions submitted/<student>/NAME/ and record the scores.
+
+    Writes results/NAME/<student>.json and the rows of nbgrader's gradebook. Submissions that have not
+    changed since they were graded are not graded again. Ctrl-C keeps what is done.
+    """
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is loaded: examiners are forked, and CUDA cannot be
+
+    from autograder import gradebook
+    from autograder.grading import grade as grading
+    from autograder.grading.submission import students as submitted
+
+    found = find_course(course)
+    assignment = load_assignment(found, name)
+    chosen, odd = submitted(found, assignment)
+    if student:
+        missing = [one for one in student if one not in chosen]
+        if missing:
+            raise UserError(f"{found.submitted / missing[0] / name}: there is no such submission.")
+        chosen = list(dict.fromkeys(student))
+    for folder in odd:
+        err.print(f"Skipped submitted/{folder}: the name is no student id, or the folder is a link.", markup=False)
+    if not chosen:
+        raise UserError(f"{found.submitted}: no submissions of {name}. Put each into submitted/<student>/{name}/.")
+    _, new = secret_seed(found)
+    if new and not quiet:
+        err.print(
+            f"Made {found.secret_seed}: hidden cases are drawn from it. Keep it, and keep it secret.", markup=False
+        )
+
+    outcomes: list[Any] = []
+    try:
+        with _progress(quiet or as_json) as progress:
+            task = progress.add_task(name, total=len(chosen))
+            for outcome in grading.grade(
+                found, assignment, chosen, workers=workers, isolation=isolation, force=force,
+                dataset=data, accept_weaker=accept_weaker,
+            ):  # fmt: skip
+                outcomes.append(outcome)
+                if not quiet and not as_json and outcome.record and outcome.fresh:
+                    progress.console.print(_line(outcome.record), markup=False)
+                progress.advance(task)
+                progress.refresh()
+    finally:
+        if outcomes:
+            unchanged = {one.student for one in outcomes if not one.fresh}
+            gradebook.save(found, assignment, [one.record for one in outcomes if one.record], unchanged)
+    if as_json:
+        for one in outcomes:
+            if one.record:
+                print(json.dumps(one.record, ensure_ascii=False))
+    elif not quiet:
+        _class_table(assignment, [one.record for one in outcomes if one.record])
+        if unchanged:
+            out.print(f"{len(unchanged)} unchanged since they were graded (--force grades them again).")
+    failed = [one for one in outcomes if one.record is None]
+    for one in failed:
+        err.print(f"{one.student}: not graded, the grader itself failed: {one.trouble.lstrip('!')}", markup=False)
+    if failed:
+        raise UserError(f"{len(failed)} of {len(outcomes)} submissions were not graded; the others are recorded.")
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """Show which layers of isolation this machine offers to student code, and which level that makes."""
+    from autograder.sandbox import host_layers
+
+    layers = host_layers()
+    if as_json:
+        print(json.dumps([{"name": x.name, "available": x.available, "detail": x.detail} for x in layers]))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "layer", "what it does, or why it is missing"):
+        table.add_column(heading)
+    for layer in layers:
+        table.add_row("✓" if layer.available else "✗", layer.name, layer.detail)
+    out.print(table)
+    if sys.platform != "linux":
+        out.print(
+            "Only Linux has these layers. On Windows, grade in WSL 2; elsewhere, in a Linux container or machine."
+        )
+
+
+@app.command()
+def verify(name: Name, course: CourseFolder = None) -> None:
+    """Refuse an assignment that is not fit for release: its author's gate.
+
+    The solution must score everything, the starter nothing, the notebook's grade cells must be the
+    checks, and release/NAME must be up to date.
+    """
+    from autograder.verify import verify as verify_assignment
+
+    found = find_course(course)
+    failures = 0
+    for finding in verify_assignment(found, load_assignment(found, name)):
+        out.print(f"{'✓' if finding.passed else '✗'} {finding.text}", markup=False, soft_wrap=True)
+        failures += not finding.passed
+    if failures:
+        raise UserError(f"{name} is not fit for release: {failures} of the conditions above are not met.")
+
+
+def _progress(hidden: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(),
+        console=err, auto_refresh=False, disable=hidden, transient=True,
+    )  # fmt: skip
+
+
+def _line(record: dict[str, Any]) -> str:
+    lost = next((check for check in record["checks"] if check["status"] != "passed"), None)
+    tail = f"   {lost['id']}: {lost['message']}" if lost else ""
+    return _clip(f"{record['student']:24} {record['score']:6g} / {record['max_score']}{tail}")
+
+
+def _clip(text: str) -> str:
+    width = max(err.width, 60)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _class_table(assignment: Assignment, records: Iterable[dict[str, Any]]) -> None:
+    """Print the class, one row a student: the score, and the checks that cost points."""
+    table = Table(title=assignment.title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("student")
+    table.add_column("score", justify="right")
+    table.add_column("passed", justify="right")
+    table.add_column("points lost at", overflow="fold")
+    count = 0
+    for record in sorted(records, key=lambda record: record["student"]):
+        checks = record["checks"]
+        lost = [c["id"] for c in checks if c["score"] < c["max_score"]]
+        shown = ", ".join(lost[:4]) + (f" and {len(lost) - 4} more" if len(lost) > 4 else "")
+        passed = f"{len(checks) - sum(c['status'] != 'passed' for c in checks)}/{len(checks)}"
+        table.add_row(record["student"], f"{record['score']:g}/{record['max_score']}", passed, shown)
+        count += 1
+        layers = record["layers"]
+    if count:
+        out.print(table)
+        out.print(f"isolation: {', '.join(layers)}", markup=False)
+
+
+if os.name == "nt":
+    raise SystemExit("Grading runs on Linux and macOS. On Windows, use it inside WSL 2.")

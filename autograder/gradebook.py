@@ -1,0 +1,224 @@
+"""The kit's results in nbgrader's gradebook: the same rows that `nbgrader autograde` leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.utils import compute_checksum, determine_grade, is_task, parse_utc
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
+
+from autograder.assignment import Assignment, load_assignment
+from autograder.course import Course
+from autograder.errors import UserError
+from autograder.nbgrader.read import Unreadable, read_plain_file
+from autograder.nbgrader.run import alembic_on_path, database, load_config
+from autograder.nbgrader.show import score_of
+from autograder.nbgrader.submission import released_notebook, submitted_notebook
+
+Row = tuple[float | None, float | None, bool, float]
+"""auto_score, manual_score, needs_manual_grade, max_score."""
+
+
+def save(
+    course: Course,
+    assignment: str | Assignment,
+    records: Iterable[dict[str, Any]],
+    unchanged: Collection[str] = (),
+) -> None:
+    """Write graded submissions into the gradebook, one transaction each.
+
+    Scores, comments and extra credit that a person entered are left alone; a row with a person's score is
+    marked for another look, as nbgrader does. An assignment that the gradebook does not know is released
+    first.
+
+    Args:
+        course: the course.
+        assignment: the assignment, or its name.
+        records: what grading found, one record per submission.
+        unchanged: students whose record is the one of an earlier run. Where their scores already stand in the
+            gradebook, no row is marked: the person has seen what there is to see.
+
+    Raises:
+        UserError: the gradebook cannot be used, or does not fit the assignment.
+    """
+    if isinstance(assignment, str):
+        assignment = load_assignment(course, assignment)
+    _demand_release(course, assignment)
+    released = released_notebook(course, assignment)
+    penalties = AssignLatePenalties(config=load_config(course))
+    penalties.init_plugin()
+    with _open(course) as gradebook, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # nbgrader's way of adding a submission
+        demand_same_cells(gradebook, assignment, released)
+        for record in records:
+            known = record["student"] in unchanged
+            with _one_transaction(gradebook.db):
+                _save_one(gradebook, course, assignment, record, released, penalties, known)
+
+
+def rows(course: Course, name: str) -> dict[str, dict[str, Row]]:
+    """Return the gradebook's rows of an assignment: by student, then by the id of the grade cell."""
+    found: dict[str, dict[str, Row]] = {}
+    with _open(course) as gradebook:
+        for submission in gradebook.assignment_submissions(name):
+            found[submission.student.id] = {
+                grade.name: (grade.auto_score, grade.manual_score, grade.needs_manual_grade, grade.max_score)
+                for notebook in submission.notebooks
+                for grade in notebook.grades
+            }
+    return found
+
+
+@contextlib.contextmanager
+def _one_transaction(session: Any) -> Iterator[None]:
+    """Hold back the commits of nbgrader's methods, one for each row they add, and commit once at the end."""
+    session.commit = session.flush
+    try:
+        yield
+    finally:
+        del session.commit
+    session.commit()
+
+
+def _save_one(
+    gradebook: Any,
+    course: Course,
+    assignment: Assignment,
+    record: dict[str, Any],
+    released: Any,
+    penalties: Any,
+    known: bool,
+) -> None:
+    student = record["student"]
+    timestamp = submitted_at(course, assignment.name, student)
+    given = {"timestamp": timestamp} if timestamp else {}
+    gradebook.update_or_create_student(student)
+    submission = gradebook.update_or_create_submission(assignment.name, student, **given)
+    notebook, _ = submitted_notebook(course, assignment, student, released)
+    cells = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
+    checks = {check["id"]: check for check in record["checks"]}
+    for row in submission.notebooks:
+        if row.name != assignment.notebook_id:
+            continue
+        for source in row.notebook.source_cells:
+            if source.name in cells:
+                cells[source.name].metadata.nbgrader["checksum"] = source.checksum
+        _save_grades(row, cells, checks, known)
+        _save_comments(row, cells)
+        gradebook.db.flush()
+        gradebook.db.refresh(row)
+        _save_penalty(row, submission, penalties)
+
+
+def _save_grades(row: Any, cells: dict[str, Any], checks: dict[str, Any], known: bool) -> None:
+    """Write what SaveAutoGrades would."""
+    scores: dict[Any, float | None] = {}
+    for grade in row.grades:
+        cell = cells.get(grade.name)
+        if cell is not None and is_task(cell):
+            continue
+        if grade.name in checks:
+            scores[grade] = score_of(checks[grade.name], grade.cell.max_score)
+        elif cell is None or not cell.metadata.nbgrader.get("solution"):
+            scores[grade] = 0.0
+        else:
+            scores[grade], _ = determine_grade(cell)
+    seen = known and all(grade.auto_score == score for grade, score in scores.items())
+    for grade, score in scores.items():
+        grade.auto_score = score
+        if grade.manual_score is None:
+            grade.needs_manual_grade = score is None
+        elif not seen:
+            grade.needs_manual_grade = True
+
+
+def _save_comments(row: Any, cells: dict[str, Any]) -> None:
+    for comment in row.comments:
+        cell = cells.get(comment.name)
+        unanswered = cell is None or _is_as_released(cell)
+        comment.auto_comment = "No response." if unanswered and not (cell and is_task(cell)) else None
+
+
+def _is_as_released(cell: Any) -> bool:
+    return bool(cell.metadata.nbgrader.get("checksum") == compute_checksum(cell))
+
+
+def _save_penalty(row: Any, submission: Any, penalties: Any) -> None:
+    """Write what AssignLatePenalties would."""
+    row.late_submission_penalty = None
+    late = submission.total_seconds_late
+    if late > 0:
+        penalty = penalties.plugin_inst.late_submission_penalty(submission.student.id, row.score, late)
+        if penalty is not None:
+            row.late_submission_penalty = penalties._check_late_penalty(row, penalty)
+
+
+def submitted_at(course: Course, name: str, student: str) -> datetime | None:
+    """Return when a submission came in, UTC, from its `timestamp.txt`; None without a usable one."""
+    try:
+        path = course.submitted / student / name / "timestamp.txt"
+        text = read_plain_file(path, 200).decode("utf-8").strip()
+        return parse_utc(text) if text else None
+    except (Unreadable, ValueError, OverflowError):
+        return None
+
+
+def _demand_release(course: Course, assignment: Assignment) -> None:
+    with _open(course) as gradebook:
+        try:
+            gradebook.find_notebook(assignment.notebook_id, assignment.name)
+            return
+        except MissingEntry:
+            pass
+    from autograder.release.build import generate
+
+    generate(course, assignment.name)
+
+
+def demand_same_cells(gradebook: Any, assignment: Assignment, released: Any) -> None:
+    """Demand that the release and the gradebook know the same cells; another clone may have moved on.
+
+    Raises:
+        UserError: they do not.
+    """
+    row = gradebook.find_notebook(assignment.notebook_id, assignment.name)
+    recorded = {cell.name for cell in row.source_cells}
+    given = {cell.metadata.nbgrader.grade_id for cell in released.cells if "nbgrader" in cell.metadata}
+    if recorded != given:
+        names = ", ".join(sorted(recorded ^ given))
+        path = f"release/{assignment.name}/{assignment.files.notebook}"
+        raise UserError(
+            f"{path}: the gradebook has other cells; only one of the two has {names}. "
+            f"Run `autograder release {assignment.name}`."
+        )
+
+
+@contextlib.contextmanager
+def _open(course: Course) -> Iterator[Any]:
+    url = database(course)
+    try:
+        with alembic_on_path():
+            opened = Gradebook(url)
+        with opened as gradebook:
+            yield gradebook
+    except SQLAlchemyError as error:
+        raise UserError(_problem(url, error)) from None
+
+
+def _problem(url: str, error: SQLAlchemyError) -> str:
+    reason = str(getattr(error, "orig", None) or error).split("\n")[0]
+    where = url.removeprefix("sqlite:///")
+    if "locked" in reason or "busy" in reason:
+        return f"{where}: another program is writing to the gradebook. Close it, or wait, and try again."
+    if "no such column" in reason or "no such table" in reason:
+        return (
+            f"{where}: the gradebook was made by an older nbgrader ({reason}). Make a copy of it, then run "
+            "`nbgrader db upgrade` in the course folder."
+        )
+    return f"{where}: the gradebook cannot be used: {reason}."

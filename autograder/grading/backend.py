@@ -1,0 +1,259 @@
+"""The student's code behind a jail, as checks see it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from autograder.assignment import Assignment
+from autograder.grading.submission import Submission
+from autograder.sandbox import (
+    BadFile,
+    BadModel,
+    BadReply,
+    Died,
+    Jail,
+    Ref,
+    SandboxError,
+    StudentRaised,
+    TimedOut,
+    inspect_archive,
+)
+from toolbox.checks import Proxy, StudentError, explain
+
+T = TypeVar("T")
+READ_SECONDS = 20.0
+"""How long the kit's own reading of one submitted file in the jail may take."""
+MAX_ENTRIES = 1000
+"""How many entries the archive of a saved model may have."""
+
+
+class JailBackend:
+    """The student's module in a jail; implements `toolbox.checks.Backend`.
+
+    One jail serves a submission. Before the student's code runs in it, the kit reads the saved
+    models and looks through the modules there. A jail that died or timed out is replaced when the
+    next check asks for it; a module that cannot be imported is not tried again.
+
+    Attributes:
+        notices: sentences for the student and the instructor about the submission as a whole.
+        forbidden: where the modules use names that the assignment forbids.
+        cpu_seconds: processor time of all jails that have been closed.
+    """
+
+    def __init__(self, start: Callable[[Mapping[str, bytes]], Jail], assignment: Assignment, submission: Submission):
+        self.notices: list[str] = []
+        self.forbidden: list[str] = []
+        self.cpu_seconds = 0.0
+        self._start = start
+        self._assignment = assignment
+        self._submission = submission
+        self._jail: Jail | None = None
+        self._looked = self._imported = False
+        self._models: dict[str, Any] = {}
+        self._problem: StudentError | None = None
+        self._allowed = self._limit = 0.0
+        self._busy = 0.0
+        self._objects: set[tuple[int, str]] = set()
+        self._handed_out = False
+
+    # what checks use
+
+    def get(self, target: int, path: str) -> Any:
+        """Return an attribute; one that was a function or an object once is not asked for again in a check."""
+        if (target, path) in self._objects:
+            return Proxy(self, target, path)
+        found = self._ask(path, lambda jail, seconds: jail.get(target, path, seconds=seconds))
+        if type(found) is Ref and (found.target, found.path) == (target, path):
+            self._objects.add((target, path))
+        return self._proxies(found)
+
+    def set(self, target: int, path: str, value: Any) -> None:
+        """Set an attribute."""
+        value = _refs(value)
+        self._ask(path, lambda jail, seconds: jail.set(target, path, value, seconds=seconds))
+
+    def call(self, target: int, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call an attribute; dictionaries and arrays among the arguments show what was done to them."""
+        arguments, named = _refs(args), _refs(kwargs)
+        result = self._ask(path, lambda jail, seconds: jail.call(target, path, arguments, named, seconds=seconds))
+        return self._proxies(result)
+
+    def read_tensors(self, file: str) -> Any:
+        """Return what a saved model holds; it was read before the student's code could run."""
+        self._look_once()
+        content = self._models.get(file) or StudentError("raised", f"`{file}` is not a model of this assignment.")
+        if isinstance(content, StudentError):
+            raise content
+        return content
+
+    def begin(self, seconds: float) -> None:
+        """Start a check."""
+        self._allowed = self._limit = seconds
+        self._busy = 0.0
+
+    def end(self) -> float:
+        """End a check: forget its objects, and return how long the student's code kept it waiting."""
+        self._objects.clear()
+        if self._handed_out and self._jail is not None:
+            self._handed_out = False
+            try:
+                self._jail.release()
+            except SandboxError:
+                self._drop()
+        return self._busy
+
+    def close(self) -> None:
+        """End the jail."""
+        self._drop()
+
+    # the jail
+
+    def _ask(self, path: str, question: Callable[[Jail, float], T]) -> T:
+        """Put a question to the jail within what the check has left, and say what went wrong in words."""
+        jail = self._ready()
+        started = time.monotonic()
+        try:
+            return question(jail, max(self._allowed - self._busy, 0.001))
+        except StudentRaised as error:
+            raise explain(error.kind, error.message, error.where, path) from None
+        except TimedOut:
+            raise StudentError(
+                "timeout", f"`{path}` gave no answer within the {self._limit:.3g} seconds that this check had left."
+            ) from None
+        except Died as error:
+            raise StudentError("died", f"`{path}` ended the process that it ran in: {error.reason}.") from None
+        except BadReply as error:
+            raise StudentError("died", f"`{path}` gave an answer that cannot be used: {error.reason}.") from None
+        finally:
+            self._busy += time.monotonic() - started
+            if self._jail is not None:
+                self._notice_cuda()
+                if not self._jail.alive:
+                    self._drop()
+
+    def _ready(self) -> Jail:
+        """Return a jail in which the module is imported, or raise why it cannot be."""
+        self._look_once()
+        if not self._imported and self._problem is None:
+            self._import()
+        if self._problem is not None:
+            raise self._problem
+        assert self._jail is not None
+        return self._jail
+
+    def _new_jail(self) -> Jail:
+        support = {name: (self._assignment.folder / name).read_bytes() for name in self._assignment.files.support}
+        files = {n: c for n, c in self._submission.files.items() if n != self._assignment.files.notebook}
+        return self._start({**files, **support})
+
+    def _drop(self) -> None:
+        if self._jail is not None:
+            self.cpu_seconds += self._jail.close().cpu_seconds
+            self._jail = None
+            self._imported = False
+
+    def _look_once(self) -> None:
+        """Let the kit's own code look at the submitted files in a jail, before the student's code is there."""
+        if self._looked:
+            return
+        self._looked = True
+        for name in self._assignment.files.modules:
+            if name in self._submission.files:
+                self._scan(name)
+        for name in self._assignment.files.models:
+            self._models[name] = self._read_model(name)
+        main = self._assignment.files.modules[-1]
+        if main in self._submission.problems:
+            self._problem = StudentError("raised", self._submission.problems[main])
+
+    def _scan(self, name: str) -> None:
+        try:
+            found = self._living().scan(name, self._assignment.forbidden.names, seconds=READ_SECONDS)
+        except SandboxError:
+            self._drop()  # a source that cannot be parsed cannot be imported either, which says why
+            return
+        for line, used in found.uses:
+            self.forbidden.append(f"{name}, line {line}: uses {used}, which this assignment does not allow.")
+
+    def _read_model(self, name: str) -> Any:
+        if name in self._submission.problems:
+            return StudentError("raised", self._submission.problems[name])
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / name).write_bytes(self._submission.files[name])
+                inspect_archive(Path(folder) / name, self._assignment.limits.model_mb * 1024**2, MAX_ENTRIES)
+            return self._living().read_tensors(name, seconds=READ_SECONDS)
+        except (BadModel, BadFile, StudentRaised) as error:
+            sentence = error.message if isinstance(error, StudentRaised) else str(error)
+            return StudentError("raised", f"`{name}` cannot be read as a saved model: {sentence.rstrip('.')}.")
+        except SandboxError as error:
+            self._drop()
+            return StudentError("raised", f"`{name}` cannot be read as a saved model: {error}.")
+
+    def _living(self) -> Jail:
+        if self._jail is None or not self._jail.alive:
+            self._drop()
+            self._jail = self._new_jail()
+        return self._jail
+
+    def _import(self) -> None:
+        """Import the student's module; if that fails once, no check asks for it again."""
+        limit = self._assignment.limits.import_seconds
+        main = self._assignment.files.modules[-1]
+        try:
+            self._living().import_module(main.removesuffix(".py"), seconds=limit)
+            self._imported = True
+        except StudentRaised as error:
+            self._problem = explain(error.kind, error.message, error.where, "")
+        except TimedOut:
+            self._problem = StudentError("raised", f"`{main}` was not imported within {limit:g} seconds.")
+        except Died as error:
+            self._problem = StudentError("raised", f"importing `{main}` ended the process: {error.reason}.")
+        except BadReply as error:
+            self._problem = StudentError("raised", f"importing `{main}` gave no usable answer: {error.reason}.")
+        if self._jail is not None:
+            self._notice_cuda()
+            if not self._jail.alive:
+                self._drop()
+
+    def _proxies(self, value: Any) -> Any:
+        """Replace references to objects in the jail by proxies, at any depth."""
+        if type(value) is Ref:
+            self._handed_out = True
+            return Proxy(self, value.target, value.path)
+        if type(value) in (list, tuple) and _holds(value, Ref):
+            return type(value)(map(self._proxies, value))
+        if type(value) is dict and _holds(value, Ref):
+            return {name: self._proxies(entry) for name, entry in value.items()}
+        return value
+
+    def _notice_cuda(self) -> None:
+        sentence = "The code asks for a GPU (`cuda`); it was graded on the CPU."
+        if self._jail is not None and "cuda" in self._jail.notices and sentence not in self.notices:
+            self.notices.append(sentence)
+
+
+def _refs(value: Any) -> Any:
+    """Replace proxies by references that the jail resolves, at any depth of lists, tuples and dictionaries.
+
+    Containers without a proxy stay the same objects, so that they can be restored in place.
+    """
+    if type(value) is Proxy:
+        return Ref(value._target, value._path)
+    if type(value) in (list, tuple) and _holds(value, Proxy):
+        return type(value)(map(_refs, value))
+    if type(value) is dict and _holds(value, Proxy):
+        return {name: _refs(entry) for name, entry in value.items()}
+    return value
+
+
+def _holds(value: Any, kind: type) -> bool:
+    if type(value) is kind:
+        return True
+    if type(value) in (list, tuple):
+        return any(_holds(entry, kind) for entry in value)
+    return type(value) is dict and any(_holds(entry, kind) for entry in value.values())

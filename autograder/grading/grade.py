@@ -1,0 +1,250 @@
+"""Grading a class: one examiner process for each submission, as many at once as there are workers."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import json
+import os
+import selectors
+import signal
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from autograder.assignment import Assignment
+from autograder.course import Course, secret_seed
+from autograder.errors import UserError
+from autograder.grading import records
+from autograder.grading.examiner import Examination, examine
+from autograder.grading.records import Record
+from autograder.grading.submission import Submission, read_submission
+from autograder.sandbox import IsolationUnavailable, Limits, Preloaded
+from autograder.sandbox.linux import keep_freed_memory
+from toolbox import data
+from toolbox.checks import ChecksBroken, LocalBackend, Setting, load_checks, run_checks
+
+EXAMINER_SECONDS = 900
+"""A backstop: what an examiner may take before it is given up; the checks' own limits come far earlier."""
+TRIES = 2
+PRELOADED = ("torch", "numpy", "toolbox.solver", "toolbox.losses", "toolbox.gradients")
+"""What jails find imported: student modules use little else."""
+STRENGTH = ("process", "landlock", "namespaces")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one submission: its record, or why there is none."""
+
+    student: str
+    record: Record | None
+    fresh: bool = True
+    trouble: str = ""
+
+
+@dataclass
+class _Running:
+    submission: Submission
+    key: str
+    pid: int
+    pipe: int
+    deadline: float
+    tries: int
+    received: bytearray
+
+
+def grade(
+    course: Course,
+    assignment: Assignment,
+    students: Sequence[str],
+    *,
+    workers: int | None = None,
+    isolation: str | None = None,
+    force: bool = False,
+    dataset: str | None = None,
+    accept_weaker: bool = False,
+) -> Iterator[Outcome]:
+    """Grade submissions and give each outcome as it comes; records are written by then.
+
+    Args:
+        course: the course folder.
+        assignment: what to grade.
+        students: whose submissions.
+        workers: how many examiners at once; the number of processors by default.
+        isolation: the level of the jail; the course's choice by default.
+        force: grade again what is unchanged.
+        dataset: "cifar10" or "standin"; the course's choice by default.
+        accept_weaker: go on below the level that the course asks for.
+
+    Raises:
+        UserError: the data set is missing, the checks are broken, the isolation is not to be had:
+            nothing is graded then.
+    """
+    seed, _ = secret_seed(course)
+    todo: list[tuple[Submission, str]] = []
+    for student in students:
+        submission = read_submission(course, assignment, student)
+        key = records.key(course, assignment, submission, seed)
+        old = None if force else records.read(course, assignment.name, student)
+        if old is not None and old["key"] == key:
+            yield Outcome(student, old, fresh=False)
+        else:
+            todo.append((submission, key))
+    if not todo:
+        return
+    with contextlib.ExitStack() as stack:
+        preloaded = stack.enter_context(_preload(course, assignment, isolation, accept_weaker))
+        examination = _prepare(course, assignment, seed, preloaded, dataset)
+        for outcome in _examine_all(examination, preloaded, todo, workers or os.cpu_count() or 1):
+            if outcome.record is not None:
+                records.write(course, outcome.record)
+            yield outcome
+
+
+def _preload(course: Course, assignment: Assignment, isolation: str | None, accept_weaker: bool) -> Preloaded:
+    asked = isolation or course.grading.isolation
+    try:
+        preloaded = Preloaded(asked, PRELOADED)
+    except IsolationUnavailable as error:
+        raise UserError(f"{error} `autograder doctor` shows what this machine offers.") from None
+    minimum = course.grading.minimum
+    if STRENGTH.index(preloaded.level) < STRENGTH.index(minimum) and not accept_weaker:
+        preloaded.close()
+        raise UserError(
+            f"Grading would run at the isolation level {preloaded.level!r}, and {course.toml.name} asks for "
+            f"{minimum!r} at least. `autograder doctor` shows what is missing here; --accept-weaker goes on anyway."
+        )
+    return preloaded
+
+
+def _prepare(
+    course: Course, assignment: Assignment, seed: bytes, preloaded: Preloaded, dataset: str | None
+) -> Examination:
+    """Load what examiners share before any is forked, so that they need not load it themselves."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    try:
+        checks = load_checks(assignment.checks)
+        images = assignment.images
+        loaded = data.load(dataset or course.grading.data, parts=images.parts, num_train=images.num_train)
+    except ChecksBroken as error:
+        raise UserError(f"The checks cannot be run, nothing is graded. {error}") from None
+    except data.DataError as error:
+        raise UserError(f"The data set is not there, nothing is graded. {error}") from None
+    points = sum(check.points for check in checks)
+    if points != assignment.points:
+        raise UserError(f"{assignment.toml}: points is {assignment.points}, but the checks add up to {points}.")
+    _warm_up(assignment, loaded)
+    gc.collect()
+    gc.freeze()
+    return Examination(assignment, loaded, seed, preloaded.level, preloaded.layers)
+
+
+def _warm_up(assignment: Assignment, loaded: data.Data) -> None:
+    """Run the checks once on the author's own solution, so that every examiner is forked warm.
+
+    What pytest and torch load or set up on first use costs more than grading a submission.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        run_checks(
+            assignment.checks,
+            Setting(
+                backend=LocalBackend(assignment.folder, assignment.files.modules),
+                data=lambda: loaded,
+                thresholds=dict(assignment.thresholds.get(loaded.name, {})),
+            ),
+        )
+
+
+def _examine_all(
+    examination: Examination, preloaded: Preloaded, todo: list[tuple[Submission, str]], workers: int
+) -> Iterator[Outcome]:
+    waiting = [(submission, key, 1) for submission, key in reversed(todo)]
+    running: dict[int, _Running] = {}
+    with selectors.DefaultSelector() as selector:
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    submission, key, tries = waiting.pop()
+                    started = _fork(examination, preloaded, submission, key, tries)
+                    running[started.pipe] = started
+                    selector.register(started.pipe, selectors.EVENT_READ)
+                for event, _ in selector.select(timeout=1.0):
+                    one = running[event.fd]
+                    chunk = os.read(one.pipe, 1 << 20)
+                    one.received += chunk
+                    if chunk:
+                        continue
+                    selector.unregister(one.pipe)
+                    del running[one.pipe]
+                    outcome = _finish(one)
+                    if outcome.record is None and one.tries < TRIES and not outcome.trouble.startswith("!"):
+                        waiting.append((one.submission, one.key, one.tries + 1))
+                    else:
+                        yield outcome
+                for one in running.values():
+                    if time.monotonic() > one.deadline:
+                        _kill(one.pid)
+        finally:
+            for one in running.values():
+                _kill(one.pid)
+                os.waitpid(one.pid, 0)
+                os.close(one.pipe)
+
+
+def _fork(examination: Examination, preloaded: Preloaded, submission: Submission, key: str, tries: int) -> _Running:
+    """Fork an examiner, which sends its record through a pipe."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            gc.disable()  # it lives for a second
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle
+            os.close(ours)
+            _send(theirs, _record_or_trouble(examination, preloaded, submission, key))
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(theirs)
+    return _Running(submission, key, pid, ours, time.monotonic() + EXAMINER_SECONDS, tries, bytearray())
+
+
+def _record_or_trouble(
+    examination: Examination, preloaded: Preloaded, submission: Submission, key: str
+) -> dict[str, Any]:
+    limits = examination.assignment.limits
+    jail_limits = Limits(memory_mb=limits.memory_mb, scratch_mb=limits.scratch_mb)
+    try:
+        return {"record": examine(examination, submission, key, lambda files: preloaded.start(files, jail_limits))}
+    except ChecksBroken as error:
+        return {"trouble": f"!the checks cannot be run: {error}"}
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return {"trouble": f"{type(error).__name__}: {error} ({os.path.basename(last.filename)}, line {last.lineno})"}
+
+
+def _send(pipe: int, message: dict[str, Any]) -> None:
+    content = json.dumps(message).encode()
+    while content:
+        content = content[os.write(pipe, content) :]
+
+
+def _finish(one: _Running) -> Outcome:
+    os.close(one.pipe)
+    _, status = os.waitpid(one.pid, 0)
+    try:
+        message = json.loads(bytes(one.received))
+    except ValueError:
+        return Outcome(one.submission.student, None, trouble=f"the examiner ended early (wait status {status})")
+    return Outcome(one.submission.student, message.get("record"), trouble=message.get("trouble", ""))
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,94 @@
+"""The records of what was graded: `results/<assignment>/<student>.json`, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from autograder.assignment import Assignment, load_assignment
+from autograder.course import Course, secret_seed
+from autograder.errors import UserError
+from autograder.grading.submission import Submission, read_submission
+
+SCHEMA = 1
+Record = dict[str, Any]
+
+
+def path(course: Course, assignment: str, student: str) -> Path:
+    """Return where the record of a submission lies."""
+    return course.results / assignment / f"{student}.json"
+
+
+def write(course: Course, record: Record) -> None:
+    """Write a record; whoever reads meanwhile sees the old one or the new one."""
+    target = path(course, record["assignment"], record["student"])
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump(record, file, indent=1, ensure_ascii=False)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, target)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise UserError(f"{target}: the record cannot be written: {error.strerror}.") from None
+
+
+def read(course: Course, assignment: str, student: str) -> Record | None:
+    """Return the record of a submission, None if there is none that can be read."""
+    try:
+        record = json.loads(path(course, assignment, student).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and record.get("schema") == SCHEMA else None
+
+
+def key(course: Course, assignment: Assignment, submission: Submission, seed: bytes) -> str:
+    """Return a digest of everything that a record depends on.
+
+    That is the submission's files, the assignment's files, the secret seed, the data set, and the
+    versions of the kit and of torch.
+    """
+    parts = [
+        submission.digest(),
+        _assignment_digest(assignment),
+        hashlib.sha256(b"seed" + seed).hexdigest(),
+        course.grading.data,
+        *_versions(),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def is_current(course: Course, assignment: str, student: str) -> bool:
+    """Tell whether the record of a submission is there and would come out the same if graded again."""
+    record = read(course, assignment, student)
+    if record is None:
+        return False
+    known = load_assignment(course, assignment)
+    seed, _ = secret_seed(course)
+    return bool(record["key"] == key(course, known, read_submission(course, known, student), seed))
+
+
+@cache
+def _versions() -> tuple[str, str]:
+    return version("coursekit"), version("torch")
+
+
+def _assignment_digest(assignment: Assignment) -> str:
+    total = hashlib.sha256()
+    support = [assignment.folder / name for name in assignment.files.support]
+    for file in [assignment.toml, *sorted(assignment.checks.rglob("*.py")), *support]:
+        total.update(f"{file.relative_to(assignment.folder)}\0".encode())
+        total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,127 @@
+"""What a student handed in: the files that the assignment names, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autograder.assignment import Assignment
+from autograder.course import Course
+from autograder.errors import UserError
+
+STUDENT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}")
+"""The grammar of student ids: they become folder and file names."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The files of one student, read once: what is graded is what was read.
+
+    Attributes:
+        student: the student's id.
+        files: the content of every file that can be used, by name.
+        problems: for every file that cannot, a sentence for the student.
+    """
+
+    student: str
+    files: Mapping[str, bytes] = field(repr=False)
+    problems: Mapping[str, str]
+
+    def digest(self) -> str:
+        """Return a digest of everything that was read."""
+        total = hashlib.sha256()
+        for name in sorted({*self.files, *self.problems}):
+            content = self.files.get(name)
+            part = hashlib.sha256(content).hexdigest() if content is not None else self.problems[name]
+            total.update(f"{name}\0{part}\0".encode())
+        return total.hexdigest()
+
+
+def students(course: Course, assignment: Assignment) -> tuple[list[str], list[str]]:
+    """Return who submitted, in alphabetical order, and the folders whose names are no student ids."""
+    found: list[str] = []
+    odd: list[str] = []
+    if course.submitted.is_dir():
+        for folder in sorted(course.submitted.iterdir()):
+            if not (folder / assignment.name).is_dir():
+                continue
+            usable = STUDENT_ID.fullmatch(folder.name) and not folder.is_symlink()
+            (found if usable else odd).append(folder.name)
+    return found, odd
+
+
+def read_submission(course: Course, assignment: Assignment, student: str) -> Submission:
+    """Read what a student submitted, regular files only and never through a link.
+
+    Raises:
+        UserError: the student's id is none, or there is no such submission.
+    """
+    if not STUDENT_ID.fullmatch(student):
+        raise UserError(f"{student!r} is no student id: use letters, digits and . _ - @, at most 100 of them.")
+    folder = course.submitted / student / assignment.name
+    try:
+        descriptor = _open_folder(folder)
+    except OSError:
+        raise UserError(f"{folder}: there is no such submission. Put the student's files into this folder.") from None
+    files: dict[str, bytes] = {}
+    problems: dict[str, str] = {}
+    try:
+        for name, limit in limits(assignment).items():
+            try:
+                files[name] = _read(descriptor, name, limit)
+            except FileNotFoundError:
+                problems[name] = f"`{name}` is missing."
+            except _Unusable as error:
+                problems[name] = f"`{name}` {error}."
+            except OSError as error:
+                problems[name] = f"`{name}` cannot be read ({error.strerror})."
+    finally:
+        os.close(descriptor)
+    return Submission(student, files, problems)
+
+
+def limits(assignment: Assignment) -> dict[str, int]:
+    """Return how many bytes each file of a submission may have."""
+    files, limit = assignment.files, assignment.limits
+    return {
+        **{name: limit.module_kb * 1024 for name in files.modules},
+        files.notebook: limit.notebook_mb * 1024**2,
+        **{name: limit.model_mb * 1024**2 for name in files.models},
+    }
+
+
+class _Unusable(Exception):
+    pass
+
+
+def _open_folder(folder: Path) -> int:
+    """Open `<student>/<assignment>` so that neither of the two is a link."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    parent = os.open(folder.parent, flags)
+    try:
+        return os.open(folder.name, flags, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def _read(folder: int, name: str, limit: int) -> bytes:
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a link" if stat.S_ISLNK(status.st_mode) else "no regular file"
+            raise _Unusable(f"is {kind}; hand in the file itself")
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except IsADirectoryError:
+        raise _Unusable("is a folder; hand in a file") from None
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _Unusable("is no regular file")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise _Unusable(f"is larger than the {limit / 1024**2:g} MB allowed")
+    return content

@@ -1,0 +1,133 @@
+"""Making a student's cells safe to show: nbgrader puts notebooks into an instructor's browser.
+
+nbgrader shows Markdown, raw cells and outputs as HTML, scripts included. What is kept is text, pictures and
+plain formatting. Only the copy that nbgrader grades is changed, never the submission.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+
+MAX_TEXT = 100_000
+"""Characters of one cell; a longer text is cut. Markdown is not rendered in linear time."""
+MAX_OUTPUT = 20_000
+"""Characters of one printed output."""
+PICTURES = ("image/png", "image/jpeg")
+
+TAG = re.compile(r"<(?=[A-Za-z/!?])(?!/?(?:b|i|u|em|strong|sub|sup|br|kbd|code|pre)\s*/?>)", re.IGNORECASE)
+LINK = re.compile(r"\](?=\()(?!\((?:https?://|attachment:)[\w./%#?=&:~+,-]*\))")
+TARGET = re.compile(r"\]\((attachment:)?([^)\s]*)\)")
+ENTITY = re.compile(r"&(?=#|\w+;)")
+MACRO = re.compile(r"\\(?=(?:href|require|style|class|cssId)\b)")
+DIAGRAM = re.compile(r"(```|~~~)\s*mermaid", re.IGNORECASE)
+BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
+
+
+def clean_cell(cell: dict[str, Any], given: set[str]) -> Any:
+    """Return a notebook cell with a student's text and outputs, and nothing that a browser would run.
+
+    Args:
+        cell: the submitted cell; anything may stand in it.
+        given: texts of the release, which are the author's and stay as they are.
+    """
+    source = text_of(cell.get("source"))
+    kind = cell.get("cell_type")
+    if kind == "code":
+        return new_code_cell(source, outputs=clean_outputs(cell.get("outputs")), execution_count=None)
+    if kind != "markdown" and source:  # raw cells reach the page as they are, so they become code blocks
+        source = "\n".join("    " + line for line in source.splitlines())
+    pictures = clean_attachments(cell.get("attachments"))
+    if source in given and kind == "markdown":
+        clean = new_markdown_cell(source)
+    else:
+        clean = new_markdown_cell(clean_markdown(source, set(pictures)))
+    if pictures:
+        clean["attachments"] = pictures
+    return clean
+
+
+def text_of(value: Any) -> str:
+    """Return a cell's text, which a file holds as a string or as a list of lines."""
+    if isinstance(value, list):
+        value = "".join(line for line in value if isinstance(line, str))
+    if not isinstance(value, str):
+        return ""
+    if len(value) > MAX_TEXT:
+        value = value[:MAX_TEXT] + "\n\n(cut: the text goes on)"
+    return value.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair cannot be stored
+
+
+def clean_markdown(text: str, attachments: set[str]) -> str:
+    """Return Markdown in which no HTML tag, no link but to the web, and no picture from elsewhere works.
+
+    A space is put where each would begin, so that the text can still be read as it was written.
+    """
+    text = TAG.sub("< ", text)
+    text = ENTITY.sub("& ", text)
+    text = MACRO.sub(r"\\ ", text)
+    text = LINK.sub("] ", text)
+    text = text.replace("]:", "] :")
+    text = DIAGRAM.sub(r"\1 ", text)
+
+    def target(match: re.Match[str]) -> str:
+        attached, name = match.group(1), match.group(2)
+        return match.group(0) if not attached or name in attachments else f"] ({name})"
+
+    return TARGET.sub(target, text)
+
+
+def clean_attachments(value: Any) -> dict[str, dict[str, str]]:
+    """Return the pictures among a cell's attachments, by name."""
+    if not isinstance(value, dict):
+        return {}
+    kept: dict[str, dict[str, str]] = {}
+    for name, bundle in value.items():
+        pictures = _pictures(bundle)
+        if pictures and re.fullmatch(r"[\w.-]+", name, re.ASCII):
+            kept[name] = pictures
+    return kept
+
+
+def clean_outputs(value: Any) -> list[Any]:
+    """Return what a code cell printed, the errors it ended with and the pictures it drew."""
+    kept: list[Any] = []
+    for output in value if isinstance(value, list) else []:
+        if not isinstance(output, dict):
+            continue
+        kind = output.get("output_type")
+        if kind == "stream":
+            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            kept.append(new_output("stream", name=name, text=_printed(output.get("text"))))
+        elif kind == "error":
+            lines = output.get("traceback")
+            lines = [_printed(line) for line in lines[:100]] if isinstance(lines, list) else []
+            error = {key: _printed(output.get(key)) for key in ("ename", "evalue")}
+            kept.append(new_output("error", traceback=lines, **error))
+        elif kind in ("display_data", "execute_result"):
+            data = _pictures(output.get("data"))
+            if isinstance(output.get("data"), dict) and "text/plain" in output["data"]:
+                data["text/plain"] = _printed(output["data"]["text/plain"])
+            if data:
+                kept.append(new_output("display_data", data=data))
+    return kept
+
+
+def _pictures(bundle: Any) -> dict[str, str]:
+    if not isinstance(bundle, dict):
+        return {}
+    kept: dict[str, str] = {}
+    for kind in PICTURES:
+        value = bundle.get(kind)
+        if isinstance(value, list):
+            value = "".join(line for line in value if isinstance(line, str))
+        # it goes between quotation marks in the page
+        if isinstance(value, str) and BASE64.fullmatch(value):
+            kept[kind] = value
+    return kept
+
+
+def _printed(value: Any) -> str:
+    return text_of(value)[:MAX_OUTPUT]

@@ -1,0 +1,59 @@
+"""The settings that make nbgrader and its formgrader use the kit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+KIT = "autograder.nbgrader.preprocessors"
+NBGRADER = "nbgrader.preprocessors"
+
+GENERATE = [
+    f"{KIT}.PlanRelease",  # first, so that a mistake is found before the gradebook is written
+    f"{NBGRADER}.IncludeHeaderFooter",
+    f"{NBGRADER}.InstantiateTests",
+    f"{NBGRADER}.LockCells",
+    f"{NBGRADER}.ClearSolutions",
+    f"{NBGRADER}.ClearOutput",
+    f"{NBGRADER}.CheckCellMetadata",
+    f"{NBGRADER}.ComputeChecksums",
+    f"{NBGRADER}.SaveCells",
+    f"{NBGRADER}.ClearHiddenTests",
+    f"{NBGRADER}.ClearMarkScheme",
+    f"{NBGRADER}.ComputeChecksums",
+    f"{NBGRADER}.CheckCellMetadata",
+    f"{KIT}.WriteRelease",  # last: the folder then holds what was planned and nothing else
+]
+"""nbgrader's own steps, in its own order, between the kit's two."""
+
+SANITIZE = [
+    f"{KIT}.KeepNamedFiles",
+    f"{NBGRADER}.DeduplicateIds",
+    f"{NBGRADER}.OverwriteKernelspec",
+    f"{NBGRADER}.OverwriteCells",
+    f"{NBGRADER}.CheckCellMetadata",
+]
+"""nbgrader's own steps without ClearOutput: a grader reads answers beside the student's figures."""
+
+AUTOGRADE = [
+    f"{KIT}.ShowResults",  # in the place of Execute: a student's notebook is never run
+    f"{NBGRADER}.LimitOutput",
+    f"{NBGRADER}.SaveAutoGrades",
+    f"{NBGRADER}.AssignLatePenalties",
+    f"{NBGRADER}.CheckCellMetadata",
+]
+
+
+def configure(c: Any, root: Path) -> None:
+    """Set what every course sets; a course's own settings go after it and win.
+
+    Args:
+        c: nbgrader's configuration, as `get_config()` gives it.
+        root: the course folder.
+    """
+    c.CourseDirectory.root = str(root.absolute())
+    c.CourseDirectory.course_id = ""
+    c.GenerateAssignment.preprocessors = list(GENERATE)
+    c.Autograde.exporter_class = "autograder.nbgrader.exporter.SubmissionExporter"
+    c.Autograde.sanitize_preprocessors = list(SANITIZE)
+    c.Autograde.autograde_preprocessors = list(AUTOGRADE)

@@ -1,0 +1,1 @@
+"""What students get: made from the author's side of an assignment, never edited by hand."""

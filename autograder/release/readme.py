@@ -1,0 +1,67 @@
+"""The two small files that a release gets beside its notebook: a README and settings for nbgrader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from autograder.assignment import Assignment
+
+README = """\
+# {title}
+
+{points} points. Open `{notebook}` in JupyterLab, VS Code or Colab: it leads through the assignment.
+
+## What to write
+
+{tasks}
+
+Look for `TODO`. Everything else in these files is given; keep the names and parameters as they are.
+
+## Check your work
+
+    python -m toolbox check
+
+runs the public checks, shows what each one measured, and says what to mend next; the notebook runs them
+too. Grading uses the same checks with other numbers and other shapes.
+
+## Hand in
+
+{files}
+
+Only these files are graded. Code in the notebook is not run again: what counts is what stands in the
+modules and the saved models; what you write in answer cells is read by a person.
+
+## Set up
+
+Python 3.11 or newer. In this folder:
+
+    python -m pip install numpy torch matplotlib tqdm pytest ipython jupyterlab
+
+The data set is downloaded once, when it is first needed.
+"""
+
+STUDENT_CONFIG = '''\
+"""Settings for `nbgrader validate`, which runs the whole notebook, training included."""
+
+c = get_config()  # noqa: F821
+
+# Seconds that one cell may take; nbgrader's own 30 would stop training.
+c.Execute.timeout = 3600
+'''
+
+
+def readme(assignment: Assignment, tasks: Mapping[str, Sequence[str]]) -> str:
+    """Return the README of a release; `tasks` are the things to write, by module."""
+    return README.format(
+        title=assignment.title,
+        points=assignment.points,
+        notebook=assignment.files.notebook,
+        tasks="\n".join(_task_line(module, names) for module, names in tasks.items()),
+        files="\n".join(f"- `{name}`" for name in assignment.files.submitted),
+    )
+
+
+def _task_line(module: str, names: Sequence[str]) -> str:
+    if not names:
+        return f"- `{module}`: given"
+    return f"- `{module}`: {', '.join(f'`{name}`' for name in dict.fromkeys(names))}"

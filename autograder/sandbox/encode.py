@@ -1,0 +1,339 @@
+"""Values into bytes; see `wire` for what a value is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from autograder.sandbox.wire import (
+    ALIGNMENT,
+    C128,
+    F64,
+    I64,
+    LAYOUTS,
+    LONG_BYTES,
+    MAX_COLLIDING_KEYS,
+    MAX_DEPTH,
+    MAX_DIMENSIONS,
+    MAX_INT_BYTES,
+    MAX_ITEMS,
+    NUMPY_DTYPES,
+    SHAPES,
+    TENSOR,
+    TORCH_DTYPES,
+    U32,
+    U64,
+    Ref,
+    is_key,
+)
+
+TORCH_CODES = {dtype: code for code, dtype in enumerate(TORCH_DTYPES)}
+NUMPY_CODES = {dtype: code for code, dtype in enumerate(NUMPY_DTYPES)}
+NUMPY_SCALARS = {dtype.type: code for code, dtype in enumerate(NUMPY_DTYPES)}
+for _twin in (np.intc, np.long, np.longlong, np.uintc, np.ulong, np.ulonglong):  # C names of the same numbers
+    NUMPY_SCALARS.setdefault(_twin, NUMPY_CODES[np.dtype(_twin)])
+
+Parameter = torch.nn.Parameter
+# Taken once, from the classes: an object of the student's may carry attributes of the same names.
+_detach = torch.Tensor.detach
+_name_of = type.__dict__["__name__"].__get__
+
+
+class NotEncodable(TypeError):
+    """A value that the examiner tried to send is none that crosses the wire."""
+
+
+class TooLarge(Exception):
+    """The value to be sent is larger than the cap on one message."""
+
+
+class _Unsendable(Exception):
+    """The object at hand is no plain value."""
+
+
+class _TooMany(Exception):
+    """The value at hand holds more items than a message may."""
+
+
+def type_name(value: object) -> str:
+    """Return the name of a value's class without running any code of that class."""
+    return str(_name_of(type(value)))
+
+
+class Encoder:
+    """Collects values into the buffers of one message.
+
+    handle: called with each object that is no plain value; what it returns is sent instead. Without it such an object
+        raises NotEncodable.
+    trusted: objects that occur twice keep their identity, and strides are kept (examiner → jail). `mutables` then
+        lists the lists, dictionaries, tensors and arrays in the order in which the receiver meets them.
+    known: objects that the receiver already has, by id; they are named instead of sent if they come after `floor`,
+        which keeps a changed container from being put into itself.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[object], Ref] | None = None,
+        *,
+        trusted: bool = False,
+        max_bytes: int = 1 << 62,
+        known: dict[int, int] | None = None,
+    ) -> None:
+        self.handle = handle
+        self.trusted = trusted
+        self.max_bytes = max_bytes
+        self.known = known or {}
+        self.floor = 1 << 62
+        self.mutables: list[Any] = []
+        self._out = bytearray(4)
+        self._blocks: list[np.ndarray | bytes] = []
+        self._data_bytes = 0
+        self._items = 0
+        self._seen: dict[int, int] = {}
+        self._open: set[int] = set()
+
+    def buffers(self) -> list[Any]:
+        """Return the buffers that make up the message, in order."""
+        out = self._out
+        U32.pack_into(out, 0, len(out) - 4)
+        if not self._blocks:
+            return [out]
+        out += bytes(-len(out) % ALIGNMENT)
+        buffers: list[Any] = [out]
+        for block in self._blocks:
+            size = len(block) if type(block) is bytes else block.nbytes  # type: ignore[union-attr]
+            buffers.append(block)
+            if size % ALIGNMENT:
+                buffers.append(bytes(-size % ALIGNMENT))
+        return buffers
+
+    def add(self, value: Any, depth: int = 0) -> None:
+        """Append one value; if it is no plain one, what was appended for it is taken back and a Ref put in its place."""
+        mark = len(self._out), len(self._blocks), self._data_bytes, self._items
+        try:
+            self._add(value, depth)
+            return
+        except _Unsendable as why:
+            if self.handle is None:
+                raise NotEncodable(str(why)) from None
+        except _TooMany:
+            if self.handle is None:
+                raise NotEncodable(f"a value with more than {MAX_ITEMS} items cannot be sent") from None
+            # Only the outermost value, or one part of it, becomes a Ref: (out, cache) must not cost `out`.
+            if depth > 1 or mark[3] >= MAX_ITEMS:
+                raise
+        del self._out[mark[0] :]
+        del self._blocks[mark[1] :]
+        self._data_bytes, self._items = mark[2], mark[3] + 1
+        self._ref(self.handle(value))
+
+    def _add(self, value: Any, depth: int) -> None:
+        kind = type(value)
+        self._items += 1
+        if self._items > MAX_ITEMS:
+            raise _TooMany
+        if value is None:
+            self._out += b"N"
+        elif kind is bool:
+            self._out += b"1" if value else b"0"
+        elif kind is float:
+            self._out += b"f" + F64.pack(value)
+        elif kind is int:
+            self._int(value)
+        elif kind is str:
+            self._text(value)
+        elif kind is torch.Tensor or kind is Parameter:
+            if not self._already(value):
+                self._tensor(_detach(value))
+        elif kind is np.ndarray:
+            if not self._already(value):
+                self._array(value)
+        elif kind is tuple or kind is list or kind is torch.Size:
+            self._sequence(value, kind is list, depth)
+        elif kind is dict:
+            self._dict(value, depth)
+        elif kind is Ref:
+            self._ref(value)
+        elif kind is bytes:
+            self._bytes(value)
+        elif kind is complex:
+            self._out += b"c" + C128.pack(value.real, value.imag)
+        elif kind is torch.dtype and value in TORCH_CODES:
+            self._out += b"y" + bytes((TORCH_CODES[value],))
+        elif type(kind) is type and kind in NUMPY_SCALARS:
+            self._out += b"n" + bytes((NUMPY_SCALARS[kind],)) + value.tobytes()
+        else:
+            raise _Unsendable(f"a value of type {type_name(value)} cannot be sent to the student's code")
+
+    def _already(self, value: object) -> bool:
+        """Name an object that the receiver has already, and tell whether it was one; else take note of it."""
+        index = self.known.get(id(value), -1)
+        if index > self.floor:
+            self._out += b"k" + U32.pack(index)
+            return True
+        if self.trusted:
+            index = self._seen.setdefault(id(value), len(self.mutables))
+            if index < len(self.mutables):
+                self._out += b"=" + U32.pack(index)
+                return True
+            self.mutables.append(value)
+        return False
+
+    def _int(self, value: int) -> None:
+        if -(1 << 63) <= value < 1 << 63:
+            self._out += b"i" + I64.pack(value)
+            return
+        size = value.bit_length() // 8 + 1
+        if size > MAX_INT_BYTES:
+            raise _Unsendable("an integer with too many digits to be sent")
+        self._out += b"I" + U32.pack(size) + value.to_bytes(size, "little", signed=True)
+
+    def _text(self, value: str) -> None:
+        self._claim(len(value))
+        try:
+            data = value.encode()
+        except UnicodeEncodeError:
+            raise _Unsendable("a string with lone surrogates cannot be sent") from None
+        self._out += b"s" + U32.pack(len(data)) + data
+
+    def _bytes(self, value: bytes) -> None:
+        if len(value) < LONG_BYTES:
+            self._out += b"b" + U32.pack(len(value)) + value
+        else:
+            self._out += b"B" + U64.pack(len(value))
+            self._block(value, len(value))
+
+    def _sequence(self, value: Any, is_list: bool, depth: int) -> None:
+        if is_list and self._already(value):
+            return
+        items = tuple(value)  # a copy: the student's other threads may change the list while it is being read
+        self._enter(value, depth, len(items))
+        self._out += (b"l" if is_list else b"t") + U32.pack(len(items))
+        for item in items:
+            self.add(item, depth + 1)
+        self._open.discard(id(value))
+
+    def _dict(self, value: dict, depth: int) -> None:
+        if self._already(value):
+            return
+        items = tuple(value.items())
+        self._enter(value, depth, len(items))
+        self._out += b"d" + U32.pack(len(items))
+        others = 0
+        for key, item in items:
+            if type(key) is not str:
+                others += 1
+                if others > MAX_COLLIDING_KEYS or not is_key(key):
+                    self._open.discard(id(value))
+                    raise _Unsendable("a dictionary with keys that are no plain values cannot be sent")
+            self._add(key, depth + 1)
+            self.add(item, depth + 1)
+        self._open.discard(id(value))
+
+    def _enter(self, value: object, depth: int, count: int) -> None:
+        if depth >= MAX_DEPTH:
+            raise _Unsendable(f"containers nested more than {MAX_DEPTH} deep cannot be sent")
+        if count > MAX_ITEMS:
+            raise _Unsendable(f"a container with more than {MAX_ITEMS} items cannot be sent")
+        if id(value) in self._open:
+            raise _Unsendable("a container that contains itself cannot be sent")
+        self._open.add(id(value))
+
+    def _tensor(self, value: torch.Tensor) -> None:
+        code = TORCH_CODES.get(value.dtype, -1)
+        if code < 0 or value.layout is not torch.strided or not value.is_cpu or value.is_nested:
+            raise _Unsendable(f"a tensor on {value.device} of {value.layout} and {value.dtype} cannot be sent")
+        shape = value.shape
+        dimensions = len(shape)
+        if dimensions > MAX_DIMENSIONS:
+            raise _Unsendable(f"a tensor of more than {MAX_DIMENSIONS} dimensions cannot be sent")
+        try:
+            if value.is_conj() or value.is_neg():
+                value = value.resolve_conj().resolve_neg()
+            if not value.is_contiguous():
+                if self.trusted and value.numel():
+                    strides = value.stride()
+                    span = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+                    if _dense(span, value.numel()):
+                        block = _as_array(value.as_strided((span,), (1,), value.storage_offset()))
+                        self._strided(b"T", code, shape, strides, 0, block)
+                        return
+                self._claim(value.numel() * value.element_size())  # before memory is taken
+                value = value.contiguous()
+            block = _as_array(value)
+        except (RuntimeError, NotImplementedError):  # the wrapped tensors of torch.func and the like
+            raise _Unsendable("a tensor without plain memory cannot be sent") from None
+        size = block.nbytes
+        self._out += b"T" + TENSOR.pack(code, dimensions, 0, size) + SHAPES[dimensions].pack(*shape)
+        self._block(block, size)
+
+    def _array(self, value: np.ndarray) -> None:
+        code = NUMPY_CODES.get(value.dtype, -1)
+        if code < 0 or value.ndim > MAX_DIMENSIONS:
+            raise _Unsendable(f"an array of dtype {value.dtype} cannot be sent")
+        shape, item, size = value.shape, value.itemsize, value.nbytes
+        if self.trusted and size and not value.flags.c_contiguous:
+            low = sum((n - 1) * s for n, s in zip(shape, value.strides, strict=True) if s < 0)
+            high = sum((n - 1) * s for n, s in zip(shape, value.strides, strict=True) if s > 0)
+            span = high - low + item
+            if _dense(span // item, value.size) and all(s % item == 0 for s in value.strides):
+                block = np.asarray(_Memory(value, low, span))
+                self._strided(b"A", code, shape, [s // item for s in value.strides], -low // item, block)
+                return
+        self._claim(size)
+        self._out += b"A" + TENSOR.pack(code, len(shape), 0, size) + SHAPES[len(shape)].pack(*shape)
+        self._block(value if value.flags.c_contiguous else np.ascontiguousarray(value), size)
+
+    def _strided(
+        self,
+        tag: bytes,
+        code: int,
+        shape: Sequence[int],
+        strides: Sequence[int],
+        offset: int,
+        block: np.ndarray,
+    ) -> None:
+        n = len(shape)
+        self._out += tag + TENSOR.pack(code, n, 1, block.nbytes) + SHAPES[n].pack(*shape)
+        self._out += LAYOUTS[n].pack(*strides, offset)
+        self._block(block, block.nbytes)
+
+    def _claim(self, size: int) -> None:
+        if len(self._out) + self._data_bytes + size > self.max_bytes:
+            raise TooLarge
+
+    def _block(self, block: np.ndarray | bytes, size: int) -> None:
+        self._claim(size)
+        self._data_bytes += size
+        if size:
+            self._blocks.append(block)
+
+    def _ref(self, value: Ref) -> None:
+        if type(value.target) is not int or not 0 <= value.target < 1 << 64:
+            raise _Unsendable("a reference to nothing cannot be sent")
+        self._out += b"R" + U64.pack(value.target)
+        for text in (value.path, value.type_name):
+            data = str(text).encode("utf-8", "replace")
+            self._out += U32.pack(len(data)) + data
+
+
+class _Memory:
+    """The bytes from the lowest to the highest element of an array, lent to NumPy."""
+
+    def __init__(self, array: np.ndarray, low: int, span: int) -> None:
+        start = array.__array_interface__["data"][0] + low
+        self.__array_interface__ = {"data": (start, True), "shape": (span,), "typestr": "|u1", "version": 3}
+        self.array = array  # keeps the memory alive
+
+
+def _as_array(tensor: torch.Tensor) -> np.ndarray:
+    """Return an array on the memory of a contiguous tensor; bfloat16, which NumPy lacks, as 16-bit integers."""
+    return (tensor.view(torch.int16) if tensor.dtype is torch.bfloat16 else tensor).numpy()
+
+
+def _dense(span: int, count: int) -> bool:
+    """Tell whether elements lie densely enough in memory to be sent together with the gaps between them."""
+    return span <= 4 * count + 1024

@@ -1,0 +1,255 @@
+"""The examiner's side of one jail: asks, waits no longer than the deadline, and believes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from autograder.sandbox import control, frames, restore
+from autograder.sandbox.decode import Decoder
+from autograder.sandbox.encode import Encoder
+from autograder.sandbox.errors import BadModel, BadReply, Died, SandboxError, StudentRaised, TimedOut
+from autograder.sandbox.limits import Limits, Usage
+from autograder.sandbox.wire import Ref, Value, clean
+
+if TYPE_CHECKING:
+    from autograder.sandbox.preloaded import Connection
+
+START_SECONDS = 60.0
+END_SECONDS = 20.0
+KNOWN_NOTICES = frozenset({"cuda"})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What reading a source file has found: forbidden uses as (line, name), and whether it mentions cuda."""
+
+    uses: tuple[tuple[int, str], ...]
+    mentions_cuda: bool
+
+
+class Jail:
+    """A process that runs one student's code and answers for it; a context manager.
+
+    After TimedOut, Died or BadReply the jail is gone (`alive` is False) together with all its processes.
+
+    notices: what the examiner should know about how the code ran: "cuda" if it asked for a GPU and got the CPU.
+    """
+
+    def __init__(self, connection: Connection, files: Mapping[str, bytes], limits: Limits) -> None:
+        self.limits = limits
+        self.notices: set[str] = set()
+        self.alive = True
+        self._connection = connection
+        self._report: control.Report | None = None
+        ours, theirs = socket.socketpair()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+        size = -(-sum(map(len, files.values())) >> 20) + 1
+        self._number = connection.start(replace(limits, files_mb=size), theirs.fileno())
+        theirs.close()
+        self._link = frames.Link(ours, connection.sock.fileno(), self._ended)
+        encoder = Encoder()
+        encoder.add(dict(files))
+        deadline = time.monotonic() + START_SECONDS
+        try:
+            self._link.send(0, encoder.buffers(), deadline)
+            problem = Decoder(self._link.receive(0, 1 << 20, deadline)).take_str()
+        except frames.Late:
+            problem = f"the jail was not ready after {START_SECONDS:g} seconds"
+        except frames.Closed:
+            problem = f"the jail ended at its start: {self._how_it_ended()}"
+        except BadReply as error:
+            problem = error.reason
+        if problem:
+            self._end()
+            raise SandboxError(problem)
+
+    def import_module(self, name: str, *, seconds: float) -> None:
+        """Import `name`.py from the private folder; target 0 is this module from then on."""
+        self._ask(seconds, lambda decoder, _: decoder.take(), "import", name)
+
+    def call(
+        self,
+        target: int,
+        path: str,
+        args: tuple = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        seconds: float,
+    ) -> Value:
+        """Call the attribute `path` of a handle (0 is the module; no path, the handle itself) and return its result.
+
+        Refs among the arguments are the objects they name. Lists, dictionaries, tensors and arrays among them that the
+        call changes are changed here as well. What is no plain value comes back as a Ref.
+        """
+        result, changes = self._ask(
+            seconds,
+            lambda decoder, originals: (decoder.take(), restore.take_changes(decoder, originals)),
+            "call",
+            Ref(target, path),
+            tuple(args),
+            dict(kwargs or {}),
+        )
+        restore.write_changes(changes)
+        return result
+
+    def get(self, target: int, path: str, *, seconds: float) -> Value:
+        """Return an attribute: data by value, anything else as a Ref to the same place."""
+        return self._ask(seconds, lambda decoder, _: decoder.take(), "get", target, path)
+
+    def set(self, target: int, path: str, value: Value, *, seconds: float) -> None:
+        """Set an attribute."""
+        self._ask(seconds, lambda decoder, _: decoder.take(), "set", target, path, value)
+
+    def release(self, *, seconds: float = 10.0) -> None:
+        """Forget all handles given out so far."""
+        self._ask(seconds, lambda decoder, _: decoder.take(), "release")
+
+    def scan(self, file: str, forbidden: Sequence[str], *, seconds: float) -> Scan:
+        """Look for forbidden names in a source file, without running it; see `sandbox.scan`.
+
+        Ask before the module is imported: afterwards the answer is the student's.
+        """
+        uses, cuda = self._ask(seconds, _take_scan, "scan", file, list(forbidden))
+        return Scan(tuple(uses), cuda)
+
+    def read_tensors(self, file: str, *, seconds: float) -> Value:
+        """Return what a `.pth` or `.npz` file of the private folder holds. Raises BadModel.
+
+        The file must have passed `inspect_archive`. Ask a jail that has imported no student code.
+        """
+        return self._ask(seconds, lambda decoder, _: decoder.take(), "read_tensors", file)
+
+    def _ask(
+        self, seconds: float, take: Callable[[Decoder, list[Any]], T], operation: str, *values: Value
+    ) -> T:
+        """Send a request and return what `take` makes of the reply."""
+        if not self.alive:
+            raise Died("the jail has ended")
+        encoder = Encoder(trusted=True)
+        encoder.add(operation)
+        for value in values:
+            encoder.add(value)
+        number = int.from_bytes(os.urandom(8), "little")
+        deadline = time.monotonic() + seconds
+        try:
+            self._link.send(number, encoder.buffers(), deadline)
+            message = self._link.receive(number, self.limits.reply_mb << 20, deadline)
+            return self._open(message, take, encoder.mutables)
+        except frames.Late:
+            self._end()
+            raise TimedOut(seconds) from None
+        except frames.Closed:
+            reason = self._how_it_ended()
+            self._end()
+            raise Died(reason) from None
+        except BadReply:
+            self._end()
+            raise
+
+    def _open(self, message: Any, take: Callable[[Decoder, list[Any]], T], originals: list[Any]) -> T:
+        try:
+            decoder = Decoder(message)
+            kind = decoder.take_str()
+            if kind == "value":
+                result = take(decoder, originals)
+                self._finish(decoder)
+                return result
+            if kind == "raised":
+                name, text, place = (decoder.take_str() for _ in range(3))
+                self._finish(decoder)
+                error: SandboxError = StudentRaised(clean(name, 80), clean(text, 300), clean(place, 200))
+            elif kind == "model":
+                error = BadModel(clean(decoder.take_str(), 500))
+                self._finish(decoder)
+            elif kind == "large":
+                raise BadReply(f"the reply is larger than the {self.limits.reply_mb} MB a reply may have")
+            else:
+                raise BadReply("the reply is not laid out as one")
+        except (ValueError, TypeError, OverflowError, RuntimeError, MemoryError) as problem:
+            raise BadReply(f"the reply cannot be read ({type(problem).__name__})") from None
+        raise error
+
+    def _finish(self, decoder: Decoder) -> None:
+        notices = decoder.take()
+        decoder.finish()
+        if type(notices) is tuple:
+            self.notices |= KNOWN_NOTICES.intersection(n for n in notices if type(n) is str)
+
+    def _ended(self) -> bool:
+        """Tell whether the jail's process has ended."""
+        self._connection.collect()
+        return self._connection.closed or self._number in self._connection.reports
+
+    def _wait_for_report(self, seconds: float) -> None:
+        if self._report is None:
+            self._report = self._connection.wait(self._number, seconds)
+
+    def _how_it_ended(self) -> str:
+        # The socket closes a moment before the process is gone; one that closed it on purpose is still there.
+        self._wait_for_report(1.0)
+        return "it closed its connection" if self._report is None else reason(self._report, self.limits)
+
+    def _end(self) -> None:
+        """Kill the jail's processes and wait until they are gone."""
+        if not self.alive:
+            return
+        self.alive = False
+        if self._report is None:
+            self._connection.kill(self._number)
+            self._wait_for_report(END_SECONDS)
+        self._link.sock.close()
+
+    def close(self) -> Usage:
+        """End the jail, if it has not ended, and return what it used."""
+        self._end()
+        report = self._report
+        return Usage(report.cpu_seconds, report.max_rss_mb) if report else Usage(0.0, 0.0)
+
+    def __enter__(self) -> Jail:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _take_scan(decoder: Decoder, originals: list[Any]) -> tuple[list[tuple[int, str]], bool]:
+    uses, cuda = decoder.take(), decoder.take()
+    for use in uses if type(uses) is list else (None,):
+        if type(use) is not tuple or [type(part) for part in use] != [int, str]:
+            raise BadReply("the reply is not laid out as one")
+    return [(line, clean(name, 120)) for line, name in uses], cuda is True
+
+
+def reason(report: control.Report, limits: Limits) -> str:
+    """Return a sentence that says how a jail ended."""
+    status = report.status
+    if status == control.TOO_MUCH_DISK:
+        return f"it wrote more than {limits.scratch_mb} MB, or too many files, into its folder"
+    if status == control.TOO_MANY_THREADS:
+        return "it started too many threads"
+    if status == control.NO_START:
+        return "the host could not start another process"
+    if os.WIFEXITED(status):
+        return f"it ended the process (exit status {os.WEXITSTATUS(status)})"
+    number = os.WTERMSIG(status)
+    if report.cpu_seconds >= limits.cpu_seconds - 1 and number in (signal.SIGKILL, signal.SIGXCPU):
+        return f"it used more than {limits.cpu_seconds} seconds of processor time"
+    if number == signal.SIGSYS:
+        return "it made a forbidden system call"
+    if number == signal.SIGKILL:
+        return "it was killed, probably because the machine ran out of memory"
+    with contextlib.suppress(ValueError):
+        return f"it crashed (signal {number}, {signal.strsignal(number)})"
+    return f"it crashed (signal {number})"

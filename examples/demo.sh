@@ -1,0 +1,29 @@
+#!/bin/sh
+# The whole path in one go, on the stand-in data set: a course folder, a release, a class, its grades.
+set -eu
+bin=${1:?usage: examples/demo.sh VENV_BIN [COURSE]}
+course=${2:-build/demo-course}
+name=fully_connected_networks
+
+echo "== a course folder: $course"
+rm -rf "$course"
+"$bin/autograder" init "$course" --from .
+# The stand-in needs no download. A course of your own keeps cifar10 here.
+sed -i.bak 's/^data = "cifar10"/data = "standin"/' "$course/course.toml" && rm "$course/course.toml.bak"
+
+echo
+echo "== what students get"
+"$bin/autograder" release $name --course "$course"
+
+echo
+echo "== what students hand in"
+"$bin/python" examples/class_of_examples.py "$course" standin
+
+echo
+echo "== grading"
+"$bin/autograder" grade $name --course "$course"
+
+echo
+echo "One record a student:  $course/results/$name/"
+echo "The gradebook:         $course/gradebook.db"
+echo "In nbgrader's own way: cd $course && $PWD/$bin/nbgrader autograde $name"

@@ -1,0 +1,114 @@
+"""Linear and ReLU layers."""
+
+import reference
+import torch
+import torch.nn.functional as F
+
+from toolbox.checks import case, graded
+
+SHAPES = [
+    case("vectors", 3, dims=1),
+    case("images", 5, dims=3),
+    case("a batch of one", 1, edge=True, dims=2, n=1),
+    case("an input that is not contiguous", 1, edge=True, dims=2, transposed=True),
+]
+
+
+def draw_linear(case):
+    """Draw x (N, d1, …, dk), w (D, M), b (M,) for a case of SHAPES."""
+    given = case._given
+    n = given.get("n") or case.size(2, 6)
+    dims = [case.size(2, 5) for _ in range(case.dims)]
+    x = case.randn(n, *dims)
+    if given.get("transposed"):
+        x = case.randn(*dims, n).movedim(-1, 0)
+    depth = int(torch.tensor(dims).prod())
+    m = case.size(2, 7)
+    return x, case.randn(depth, m), case.randn(m)
+
+
+@graded(
+    points=4, tolerance=1e-7, cases=SHAPES, trials=3,
+    hint="Make each image one row of D numbers first (reshape to N rows), then one matrix product and one sum.",
+)
+def test_linear_forward(student, case):
+    """`Linear.forward` computes x·w + b for inputs of any trailing shape."""
+    x, w, b = draw_linear(case)
+    out, _ = case.items("Linear.forward", student.Linear.forward(x, w, b), 2)
+    case.compare("out", out, reference.linear(x, w, b))
+
+
+@graded(
+    points=6, tolerance=1e-8, cases=SHAPES, needs=["linear_forward"], trials=3,
+    hint="Write down the shapes: dx has the shape of x, dw that of w, db that of b; only one product of "
+    "dout with x or w has each of them.",
+)
+def test_linear_backward(student, case):
+    """`Linear.backward` gives the gradients with respect to x, w and b."""
+    x, w, b = draw_linear(case)
+    dout = case.randn(len(x), len(b))
+    _, cache = case.items("Linear.forward", student.Linear.forward(x, w, b), 2)
+    got = case.items("Linear.backward", student.Linear.backward(dout, cache), 3)
+    for name, mine, right in zip(("dx", "dw", "db"), got, reference.gradients(reference.linear, (x, w, b), dout), strict=True):
+        case.compare(name, mine, right)
+
+
+RELU = [
+    case("numbers of both signs", 6),
+    case("the input stays as it is", 3),
+    case("numbers that are exactly zero", 1, edge=True, zeros=True),
+]
+
+
+def draw_relu(case):
+    """Draw an input of random shape, with zeros in it where the case asks for them."""
+    x = case.randn(case.size(3, 6), case.size(3, 6), case.size(2, 4))
+    if case.name == "numbers that are exactly zero":
+        x[torch.rand(x.shape, generator=case.rng) < 0.4] = 0
+    return x
+
+
+@graded(points=2, tolerance=1e-7, cases=RELU, hint="Negative numbers become 0; make a new tensor for the result.")
+def test_relu_forward(student, case):
+    """`ReLU.forward` computes max(0, x) and leaves x as it is."""
+    x = draw_relu(case)
+    before = x.clone()
+    out, _ = case.items("ReLU.forward", student.ReLU.forward(x), 2)
+    if case.name == "the input stays as it is":
+        case.unchanged("x", x, before)
+    case.compare("out", out, F.relu(before))
+
+
+@graded(
+    points=3, tolerance=1e-8, needs=["relu_forward"],
+    cases=[case("numbers of both signs", 8), case("numbers that are exactly zero", 2, edge=True)], trials=3,
+    hint="The gradient passes where the input was positive, and nowhere else.",
+)
+def test_relu_backward(student, case):
+    """`ReLU.backward` lets the gradient through where x > 0."""
+    x = draw_relu(case)
+    dout = case.randn(*x.shape)
+    _, cache = case.items("ReLU.forward", student.ReLU.forward(x.clone()), 2)
+    case.compare("dx", student.ReLU.backward(dout, cache), dout * torch.gt(x, 0))
+
+
+@graded(
+    points=2, tolerance=1e-8, needs=["linear_forward", "linear_backward", "relu_forward", "relu_backward"],
+    cases=[case("forward", 1, dims=2), case("backward", 1, dims=3)],
+    hint="This sandwich is given: if it fails, one of its two layers is wrong.",
+)
+def test_linear_relu(student, case):
+    """`Linear_ReLU` puts the two layers together, forward and backward."""
+    x, w, b = draw_linear(case)
+
+    def right(x, w, b):
+        return F.relu(reference.linear(x, w, b))
+
+    out, cache = case.items("Linear_ReLU.forward", student.Linear_ReLU.forward(x, w, b), 2)
+    if case.name == "forward":
+        case.compare("out", out, right(x, w, b))
+        return
+    dout = case.randn(len(x), len(b))
+    got = case.items("Linear_ReLU.backward", student.Linear_ReLU.backward(dout, cache), 3)
+    for name, mine, gradient in zip(("dx", "dw", "db"), got, reference.gradients(right, (x, w, b), dout), strict=True):
+        case.compare(name, mine, gradient)

@@ -1,0 +1,212 @@
+"""Running checks: scores are exact, a mistake costs its check and what needs it, and nothing else."""
+
+from fractions import Fraction
+from textwrap import dedent
+
+import pytest
+
+from toolbox.checks import ChecksBroken, LocalBackend, Setting, StudentError, load_checks, run_checks
+from toolbox.data import DataMissing
+
+CHECKS = '''
+import torch
+from toolbox.checks import case, graded
+
+@graded(points=4, tolerance=1e-9, hint="Multiply by two.",
+        cases=[case("vectors", 2, n=3), case("matrices", 2, n=2), case("long", 1, edge=True, n=5)])
+def test_double(student, case):
+    """`double` doubles."""
+    x = case.randn(case.n)
+    case.compare("out", student.double(x), 2 * x)
+
+@graded(points=2, tolerance=1e-9, needs=["double"], hint="Use double.", cases=[case("vectors", 1)])
+def test_quadruple(student, case):
+    """`quadruple` doubles twice."""
+    x = case.randn(3)
+    case.compare("out", student.quadruple(x), 4 * x)
+
+@graded(points=1, hint="Return one.", cases=[case("always", 1)])
+def test_one(student, case):
+    """`one` is one."""
+    case.require(case.number("one", student.one()) == 1, "one is not 1")
+'''
+RIGHT = """
+def double(x):
+    return 2 * x
+def quadruple(x):
+    return double(double(x))
+def one():
+    return 1
+"""
+
+
+def run(tmp_path, module=RIGHT, checks=CHECKS, ids=(), **setting):
+    (tmp_path / "checks").mkdir(exist_ok=True)
+    (tmp_path / "checks" / "test_all.py").write_text(dedent(checks))
+    (tmp_path / "work.py").write_text(dedent(module))
+    values = {"backend": LocalBackend(tmp_path, ["work.py"]), "data": lambda: None, "thresholds": {}} | setting
+    return {result.id: result for result in run_checks(tmp_path / "checks", Setting(**values), ids)}
+
+
+def test_right_code_scores_everything(tmp_path):
+    results = run(tmp_path)
+    assert [(r.status, r.score) for r in results.values()] == [("passed", 4), ("passed", 2), ("passed", 1)]
+    assert results["double"].measured == 0.0
+
+
+def test_a_case_that_fails_costs_exactly_its_weight(tmp_path):
+    results = run(tmp_path, RIGHT.replace("return 2 * x", "return 2 * x if len(x) != 2 else x"))
+    assert results["double"].score == Fraction(4 * 3, 5)
+    assert results["double"].case == "matrices" and "off by a relative error" in results["double"].message
+    assert results["quadruple"].status == results["one"].status == "passed"
+
+
+def test_what_needs_a_failed_check_names_it(tmp_path):
+    results = run(tmp_path, RIGHT.replace("return 2 * x", "return 3 * x"))
+    assert results["double"].status == "failed" and results["double"].score == 0
+    assert results["quadruple"].status == "blocked"
+    assert results["quadruple"].message.startswith("First mend `double`")
+    assert results["one"].status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ("return None", "failed", "None, where a tensor"),
+        ("return x[:1]", "failed", "has shape (1,)"),
+        ("return (2 * x).float()", "failed", "torch.float32"),
+        ("return x / 0", "failed", "NaN or infinite"),
+        ("return 'two'", "failed", "a str, where a tensor"),
+        (
+            "raise NotImplementedError('double is not written yet')",
+            "failed",
+            "double is not written yet (work.py, line 3)",
+        ),
+        ("raise ValueError('no')", "error", "`double` raised ValueError (work.py, line 3): no"),
+    ],
+)
+def test_answers_that_are_none_are_described(tmp_path, body, status, words):
+    result = run(tmp_path, RIGHT.replace("return 2 * x", body), ids=["double"])["double"]
+    assert result.status == status and words in result.message and result.score == 0
+
+
+def test_a_missing_function_is_named(tmp_path):
+    result = run(tmp_path, RIGHT.replace("def one", "def wun"))["one"]
+    assert result.status == "error" and "`one` was not found" in result.message
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("def double(x)\n    return x", "work.py, line 1"),
+        ("import nothing_there", "nothing_there"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_fails_every_check_with_the_reason(tmp_path, module, words):
+    results = run(tmp_path, module)
+    assert all(r.status in ("error", "blocked") and words in r.message for r in results.values())
+
+
+def test_only_the_checks_asked_for_and_the_failures_below_them_are_reported(tmp_path):
+    assert list(run(tmp_path, ids=["quadruple"])) == ["quadruple"]
+    assert list(run(tmp_path, RIGHT.replace("2 * x", "x"), ids=["quadruple"])) == ["double", "quadruple"]
+
+
+def test_an_unknown_check_is_refused_with_the_list(tmp_path):
+    with pytest.raises(ChecksBroken, match=r"no check named treble. There are: double, quadruple, one"):
+        run(tmp_path, ids=["treble"])
+
+
+class Slow:
+    """A backend whose `double` never answers: each call uses up all the time it is given."""
+
+    def __init__(self):
+        self.calls = []
+
+    def get(self, target, path):
+        raise AssertionError
+
+    def call(self, target, path, args, kwargs):
+        self.calls.append(path)
+        if path == "one":
+            return 1
+        self.busy = self.seconds
+        raise StudentError("timeout", "no answer")
+
+    def begin(self, seconds):
+        self.seconds, self.busy = seconds, 0.0
+
+    def end(self):
+        return self.busy
+
+    def read_tensors(self, file):
+        raise AssertionError
+
+
+def test_after_a_time_out_what_needs_it_comes_last_and_shares_what_is_left(tmp_path):
+    backend = Slow()
+    checks = CHECKS.replace("def test_one", "def test_one").replace(
+        "@graded(points=1,",
+        '@graded(points=1, tolerance=1e-9, needs=["double"], hint="x", cases=[case("a", 1)])\n'
+        'def test_also(student, case):\n    """Also."""\n    student.double(1)\n\n@graded(points=1,',
+    )
+    results = run(tmp_path, checks=checks, backend=backend, check_seconds=10, after_timeout_seconds=10)
+    assert list(dict.fromkeys(backend.calls)) == ["double", "one", "quadruple"]
+    assert results["double"].status == "timeout" and results["one"].status == "passed"
+    assert results["quadruple"].status == "blocked"
+    assert results["also"].status == "not run" and "`double` timed out" in results["also"].message
+
+
+def test_the_seed_decides_the_numbers(tmp_path):
+    seen = """
+    seen = []
+    def double(x):
+        seen.append(x.tolist()); return 2 * x
+    def numbers():
+        return seen
+    def quadruple(x): return 4 * x
+    def one(): return 1
+    """
+    drawn = []
+    for seed in (b"a", b"a", b"b"):
+        backend = LocalBackend(tmp_path, ["work.py"])
+        run(tmp_path, seen, seed=seed, backend=backend)
+        drawn.append(backend.call(0, "numbers", (), {}))
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_missing_data_set_costs_its_check_only_and_says_so(tmp_path):
+    def no_data():
+        raise DataMissing("CIFAR-10 is not here.")
+
+    checks = CHECKS.replace("x = case.randn(3)", "x = case.data")
+    results = run(tmp_path, checks=checks, data=no_data)
+    assert results["quadruple"].status == "not run" and "CIFAR-10 is not here" in results["quadruple"].message
+    assert results["one"].status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("checks", "problem"),
+    [
+        ("import nothing_there", "cannot be imported"),
+        (CHECKS + "\n" + CHECKS[CHECKS.index("@graded(points=1") :].replace("def test_one", "def test_three"), None),
+        (CHECKS.replace('needs=["double"]', 'needs=["one"]'), "not a check before it"),
+    ],
+)
+def test_broken_checks_are_the_authors_to_mend(tmp_path, checks, problem):
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "test_all.py").write_text(checks)
+    if problem is None:
+        assert len(load_checks(tmp_path / "checks")) == 4
+        return
+    with pytest.raises(ChecksBroken, match=problem):
+        load_checks(tmp_path / "checks")
+
+
+def test_a_configuration_beside_the_checks_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "conftest.py").write_text("raise RuntimeError('not to be imported')")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    assert all(result.status == "passed" for result in run(tmp_path).values())

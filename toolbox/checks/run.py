@@ -1,0 +1,347 @@
+"""Running checks: one pytest session over a folder of checks, and one result for each check."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from toolbox.checks.case import PUBLIC_SEED, Case, Failed
+from toolbox.checks.declare import Check, DeclarationError
+from toolbox.checks.results import CheckResult
+from toolbox.checks.student import Backend, Proxy, StudentError
+from toolbox.data.errors import DataError
+
+if TYPE_CHECKING:
+    from toolbox.data import Data
+
+UNUSABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, OverflowError)
+"""What a check's own lines raise when the student's answer is not the kind of thing they expect."""
+
+
+class ChecksBroken(Exception):
+    """The checks themselves cannot be run: the author's to mend, never the student's."""
+
+
+@dataclass
+class Setting:
+    """What a run of checks is about.
+
+    Attributes:
+        backend: where the student's code is.
+        data: gives the data set when a check asks for it.
+        thresholds: by check id, for this data set.
+        seed: what the random numbers of the cases are drawn from.
+        check_seconds: how long one check may keep the student's code busy.
+        after_timeout_seconds: how long all checks together may, once one has timed out.
+    """
+
+    backend: Backend
+    data: Callable[[], Data]
+    thresholds: dict[str, float]
+    seed: bytes = PUBLIC_SEED
+    check_seconds: float = float("inf")
+    after_timeout_seconds: float = float("inf")
+
+
+def load_checks(folder: Path) -> list[Check]:
+    """Import the checks of a folder, `test_*.py` in the order of their names, and return them in order.
+
+    Raises:
+        ChecksBroken: a file cannot be imported, an id occurs twice, or a check needs one that there
+            is not or that comes after it.
+    """
+    _forget_other_checks(folder)
+    files = sorted(folder.glob("test_*.py"))
+    if not files:
+        raise ChecksBroken(f"{folder}: no checks here (test_*.py)")
+    checks: list[Check] = []
+    with _first_on_path(folder):
+        for file in files:
+            try:
+                module = importlib.import_module(file.stem)
+            except DeclarationError as error:
+                raise ChecksBroken(str(error)) from None
+            except Exception as error:
+                raise ChecksBroken(f"{file}: cannot be imported: {type(error).__name__}: {error}") from error
+            checks += [test.check for test in vars(module).values() if hasattr(test, "check")]
+    known: set[str] = set()
+    for check in checks:
+        if check.id in known:
+            raise ChecksBroken(f"{folder}: there are two checks named {check.id}")
+        for need in check.needs:
+            if need not in known:
+                raise ChecksBroken(f"{folder}: {check.id} needs {need}, which is not a check before it")
+        known.add(check.id)
+    return checks
+
+
+def run_checks(
+    folder: Path,
+    setting: Setting,
+    ids: Sequence[str] = (),
+    on_result: Callable[[CheckResult], None] = lambda result: None,
+) -> list[CheckResult]:
+    """Run the checks of a folder on a student's code and return a result for each, in order.
+
+    Args:
+        folder: where the files `test_*.py` lie.
+        setting: the student's code, the data, the seed and the limits.
+        ids: the checks to run; all if empty. Checks that they need are run too, and reported only
+            where they fail.
+        on_result: called with each result as it comes.
+
+    Raises:
+        ChecksBroken: the checks cannot be run.
+    """
+    checks = load_checks(folder)
+    by_id = {check.id: check for check in checks}
+    unknown = [name for name in ids if name not in by_id]
+    if unknown:
+        raise ChecksBroken(f"There is no check named {unknown[0]}. There are: {', '.join(by_id)}.")
+    wanted = set(ids) or set(by_id)
+    everything = wanted.union(*(_closure(by_id, name) for name in wanted))
+    session = _Session([c for c in checks if c.id in everything], setting, on_result)
+    _pytest(folder, session)
+    results = [session.results[check.id] for check in checks if check.id in everything]
+    return [r for r in results if r.id in wanted or r.status != "passed"]
+
+
+class _Session:
+    """A pytest plugin that calls the checks in an order of its own and collects their results."""
+
+    def __init__(self, checks: list[Check], setting: Setting, on_result: Callable[[CheckResult], None]):
+        self.checks = {check.id: check for check in checks}
+        self.setting = setting
+        self.on_result = on_result
+        self.timed_out: list[str] = []
+        self.seconds_left = setting.after_timeout_seconds
+        self.results = {
+            c.id: CheckResult(c.id, c.sentence, c.points, self._threshold(c), self._sense(c), c.hint) for c in checks
+        }
+        self.broken: str | None = None
+
+    @pytest.fixture
+    def perform(self) -> Callable[[Check], None]:
+        """Give a check's test function what carries it out."""
+        return self._perform
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if self._id(item) in self.checks]
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run the checks in order; after a time-out, those that do not need its code come first."""
+        if session.testsfailed:
+            return True
+        waiting = {self._id(item): item for item in session.items}
+        missing = [name for name in self.checks if name not in waiting]
+        if missing:
+            self.broken = f"pytest does not collect the check {missing[0]}"
+            return True
+        while waiting:
+            free = [name for name in waiting if not self._needed(name) & set(self.timed_out)]
+            item = waiting.pop((free or list(waiting))[0])
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:  # nothing that a student does gets here
+            self.broken = f"{report.nodeid}: {report.longreprtext}"
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.broken = f"{report.nodeid}: {report.longreprtext}"
+
+    def _threshold(self, check: Check) -> float | None:
+        return self.setting.thresholds.get(check.id, check.tolerance)
+
+    def _sense(self, check: Check) -> Any:
+        return "at least" if check.id in self.setting.thresholds else "at most"
+
+    @staticmethod
+    def _id(item: pytest.Item) -> str:
+        return item.name.removeprefix("test_")
+
+    def _needed(self, name: str) -> set[str]:
+        return _closure(self.checks, name)
+
+    def _perform(self, check: Check) -> None:
+        result = self.results[check.id]
+        seconds = min(self.setting.check_seconds, self.seconds_left)
+        started = time.monotonic()
+        if seconds <= 0:
+            result.message = f"Not run: the time that is left after `{self.timed_out[0]}` timed out is used up."
+        else:
+            self.setting.backend.begin(seconds)
+            try:
+                self._run_cases(check, result)
+            finally:
+                busy = self.setting.backend.end()
+            if self.timed_out:
+                self.seconds_left -= busy
+        if result.status == "timeout":
+            self.timed_out.append(check.id)
+        if result.status != "passed":
+            self._name_prerequisite(check, result)
+        result.seconds = time.monotonic() - started
+        self.on_result(result)
+
+    def _run_cases(self, check: Check, result: CheckResult) -> None:
+        """Try every case, and stop early only where the student's code no longer answers."""
+        student = Proxy(self.setting.backend)
+        weight_passed = 0
+        failed: list[str] = []
+        for kind in check.cases:
+            status, message, measured = "passed", "", None
+            for trial in range(check.trials):
+                case = Case(
+                    check,
+                    kind,
+                    self.setting.seed,
+                    trial,
+                    data=self.setting.data,
+                    threshold=self.setting.thresholds.get(check.id),
+                    saved=self.setting.backend.read_tensors,
+                )
+                status, message = self._try(check, student, case)
+                if case.measured is not None:
+                    measured = _worse(result.sense, measured, case.measured)
+                if status != "passed":
+                    measured = case.measured
+                    break
+            if status == "passed":
+                weight_passed += kind.weight
+                if not failed:
+                    result.measured = _worse(result.sense, result.measured, measured)
+                continue
+            if not failed:
+                result.status, result.message, result.measured = status, message, measured  # type: ignore[assignment]
+                result.case = kind.name
+            failed.append(kind.name)
+            if status in ("timeout", "died"):
+                failed += [k.name for k in check.cases[check.cases.index(kind) + 1 :]]
+                break
+        result.score = Fraction(check.points * weight_passed, check.weight)
+        if not failed:
+            result.status = "passed"
+        elif result.status not in ("failed", "timeout", "not run"):
+            result.status = "failed" if result.status == "unwritten" else "error"
+        if len(failed) > 1 and len(failed) < len(check.cases):
+            result.message += f" (Cases not passed: {', '.join(failed)}.)"
+
+    def _try(self, check: Check, student: Proxy, case: Case) -> tuple[str, str]:
+        try:
+            check.function(student, case)
+        except Failed as error:
+            return "failed", f"{error}."
+        except StudentError as error:
+            return error.kind, str(error)
+        except DataError as error:
+            return "not run", f"Not run: {error}"
+        except UNUSABLE as error:
+            text = str(error).split("\n")[0][:200]
+            return "raised", f"What your code returned could not be used ({type(error).__name__}: {text})."
+        return "passed", ""
+
+    def _name_prerequisite(self, check: Check, result: CheckResult) -> None:
+        needed = self._needed(check.id)
+        first = next(
+            (n for n in self.checks if n in needed and self.results[n].status not in ("passed", "not run")), None
+        )
+        if first is None:
+            return
+        if result.status != "not run":
+            result.status = "blocked"
+        result.message = f"First mend `{first}`, which this check needs. {result.message}"
+
+
+def _worse(sense: str, a: float | None, b: float | None) -> float | None:
+    """Return the figure that is further from passing."""
+    if a is None or b is None:
+        return b if a is None else a
+    return min(a, b) if sense == "at least" else max(a, b)
+
+
+def _closure(checks: dict[str, Check], name: str) -> set[str]:
+    """Return all checks that a check needs, directly or through others."""
+    needed: set[str] = set()
+    todo = list(checks[name].needs)
+    while todo:
+        need = todo.pop()
+        if need not in needed:
+            needed.add(need)
+            todo += checks[need].needs
+    return needed
+
+
+_PLUGINS_NOT_NEEDED = (
+    "cacheprovider", "faulthandler", "junitxml", "logging", "pastebin", "nose", "stepwise",
+    "doctest", "setuponly", "setupplan", "unraisableexception", "threadexception", "warnings",
+    "terminal", "terminalprogress", "debugging", "capture", "legacypath", "recwarn", "monkeypatch", "tmpdir",
+    "unittest", "skipping", "subtests", "reports_dummy",
+)  # fmt: skip
+
+
+def _pytest(folder: Path, session: _Session) -> None:
+    """Run pytest over a folder with nothing from outside it: no conftest, no ini file, no plugins."""
+    options = [
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(folder),
+        "--noconftest",
+        "--import-mode=prepend",
+        "-p",
+        "no:cacheprovider",
+    ]
+    for name in _PLUGINS_NOT_NEEDED:
+        options += ["-p", f"no:{name}"]
+    before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PYTEST_")}
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    written = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    output = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(output), _first_on_path(folder):
+            code = pytest.main([*options, str(folder)], plugins=[session])
+    finally:
+        sys.dont_write_bytecode = written
+        os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+        os.environ.update(before)
+    if code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if session.broken or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise ChecksBroken(f"{folder}: {session.broken or output.getvalue() or f'pytest ended with {code}'}")
+
+
+_loaded_from: list[Path] = []
+
+
+def _forget_other_checks(folder: Path) -> None:
+    """Drop check modules that another folder gave, since files of the same name may lie in both."""
+    if _loaded_from and _loaded_from[0] != folder:
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file and Path(file).parent == _loaded_from[0]:
+                del sys.modules[name]
+    _loaded_from[:] = [folder]
+
+
+@contextlib.contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(str(folder))

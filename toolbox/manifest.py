@@ -1,0 +1,283 @@
+"""What `assignment.toml` says: the files, points, limits and thresholds of one assignment.
+
+The grader reads it from `assignments/<name>/`, and a student's copy of the checks reads the same
+file beside them, so the reader stands here and needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+DataSet = Literal["cifar10", "standin"]
+Policy = Literal["warn", "zero"]
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+MODULE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.py")
+CHECK_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+DOTTED_NAME = re.compile(r"\.?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+RESERVED = {"readme.md", "nbgrader_config.py", "timestamp.txt", "assignment.toml", "toolbox.py", "checks.py"}
+"""Names that a release or nbgrader uses itself, in lower case."""
+
+
+class ManifestError(Exception):
+    """An `assignment.toml` that cannot be used: its file, its key, and what would be allowed."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of an assignment: what a submission may contain, and what is given beside it."""
+
+    modules: tuple[str, ...]
+    notebook: str
+    models: tuple[str, ...] = ()
+    support: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @property
+    def submitted(self) -> tuple[str, ...]:
+        """Every file that a submission may contain, the notebook included."""
+        return (*self.modules, self.notebook, *self.models)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use up: seconds, and sizes with their unit in the name."""
+
+    check_seconds: float = 10
+    import_seconds: float = 20
+    after_timeout_seconds: float = 20
+    memory_mb: int = 2048
+    scratch_mb: int = 64
+    module_kb: int = 1024
+    notebook_mb: int = 20
+    model_mb: int = 100
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """Names that student code should not use, and whether their use only warns or scores zero."""
+
+    policy: Policy = "warn"
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Images:
+    """The part of the data set that the checks use; only its files are read."""
+
+    parts: tuple[str, ...] = ("train", "val", "test")
+    num_train: int | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that an `assignment.toml` says."""
+
+    title: str
+    points: int
+    files: Files
+    limits: Limits = field(default_factory=Limits)
+    forbidden: Forbidden = field(default_factory=Forbidden)
+    images: Images = field(default_factory=Images)
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Read and validate an `assignment.toml`.
+
+    Raises:
+        ManifestError: the file is missing, is not TOML, or holds something that is not allowed.
+    """
+    try:
+        top = Table.read(path)
+    except FileNotFoundError:
+        raise ManifestError(f"{path}: there is no such file. Every assignment needs one.") from None
+    manifest = Manifest(
+        title=top.text("title"),
+        points=top.whole("points"),
+        files=_files(top.table("files", required=True)),
+        limits=_limits(top.table("limits")),
+        forbidden=_forbidden(top.table("forbidden")),
+        images=_images(top.table("images")),
+        thresholds=_thresholds(top.table("thresholds")),
+    )
+    top.nothing_else()
+    return manifest
+
+
+def _files(table: Table) -> Files:
+    files = Files(
+        modules=table.names("modules", MODULE_NAME, "a Python module, such as layers.py", required=True),
+        notebook=table.text("notebook"),
+        models=table.names("models", PLAIN_NAME, "a file name without folders"),
+        support=table.names("support", MODULE_NAME, "a Python module, such as helper.py"),
+        extra=table.names("extra", None, ""),
+    )
+    table.nothing_else()
+    if not PLAIN_NAME.fullmatch(files.notebook) or not files.notebook.endswith(".ipynb"):
+        table.wrong("notebook", files.notebook, "a file name without folders that ends in .ipynb")
+    for model in files.models:
+        if model.endswith((".py", ".ipynb")):
+            table.wrong("models", model, "a saved model, neither .py nor .ipynb")
+    for pattern in files.extra:
+        leads_out = any(part == "" or part.startswith(".") for part in pattern.split("/"))
+        if leads_out or "\\" in pattern or "**" in pattern:
+            table.wrong("extra", pattern, "a file below the assignment's folder, such as figures/*.png")
+    seen: set[str] = set()
+    for name in (*files.submitted, *files.support):
+        if name.lower() in RESERVED:
+            table.wrong("modules", name, "a name that the kit does not use itself")
+        if name.lower() in seen:
+            table.wrong("modules", name, "each name once, however it is capitalised")
+        seen.add(name.lower())
+    return files
+
+
+def _limits(table: Table) -> Limits:
+    default = Limits()
+    seconds = ("check_seconds", "import_seconds", "after_timeout_seconds")
+    sizes = ("memory_mb", "scratch_mb", "module_kb", "notebook_mb", "model_mb")
+    given: dict[str, Any] = {key: table.seconds(key, getattr(default, key)) for key in seconds}
+    given |= {key: table.whole(key, getattr(default, key)) for key in sizes}
+    table.nothing_else()
+    return Limits(**given)
+
+
+def _forbidden(table: Table) -> Forbidden:
+    policy = table.choice("policy", get_args(Policy), "warn")
+    names = table.names("names", DOTTED_NAME, "a dotted name, such as torch.nn")
+    table.nothing_else()
+    return Forbidden(policy, names)  # type: ignore[arg-type]
+
+
+def _images(table: Table) -> Images:
+    names = table.names("parts", re.compile("train|val|test"), 'one of "train", "val", "test"')
+    number = table.whole("num_train", 0) if "num_train" in table.content else None
+    table.nothing_else()
+    return Images(names or Images.parts, number)
+
+
+def _thresholds(table: Table) -> dict[str, dict[str, float]]:
+    thresholds: dict[str, dict[str, float]] = {}
+    for data in get_args(DataSet):
+        inner = table.table(data)
+        thresholds[data] = {key: inner.number(key) for key in inner.content}
+        for key in thresholds[data]:
+            if not CHECK_ID.fullmatch(key):
+                inner.wrong(key, key, "the id of a check, such as two_layer_accuracy")
+    table.nothing_else()
+    return thresholds
+
+
+class Table:
+    """One table of a TOML file, which remembers the keys it was asked for and complains about others."""
+
+    def __init__(self, path: Path, name: str, content: Mapping[str, Any]):
+        self.path = path
+        self.name = name
+        self.content = content
+        self._asked: list[str] = []
+
+    @classmethod
+    def read(cls, path: Path) -> Table:
+        """Read a TOML file.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ManifestError: it cannot be read as TOML.
+        """
+        try:
+            return cls(path, "", tomllib.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ManifestError(f"{path}: this cannot be read as TOML: {error}.") from None
+
+    def wrong(self, key: str, value: Any, allowed: str) -> None:
+        """Raise for a value that is not allowed, naming file, key and what would be."""
+        raise ManifestError(f"{self.path}: {self._key(key)} is {value!r}; allowed is {allowed}.")
+
+    def nothing_else(self) -> None:
+        """Raise if the table holds a key that nobody asked for."""
+        for key in self.content:
+            if key not in self._asked:
+                known = ", ".join(self._asked)
+                raise ManifestError(f"{self.path}: {self._key(key)} is not known here; known are {known}.")
+
+    def table(self, key: str, *, required: bool = False) -> Table:
+        """Return the table below a key, an empty one where there is none."""
+        value = self._get(key, None if required else {})
+        if not isinstance(value, dict):
+            self.wrong(key, value, f"a table, written [{self._inner(key)}]")
+        return Table(self.path, self._inner(key), value)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Return a string that is not empty."""
+        value = self._get(key, default)
+        if not isinstance(value, str) or not value.strip():
+            self.wrong(key, value, "a text that is not empty")
+        return str(value)
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str) -> str:
+        """Return one of the allowed words."""
+        value = self._get(key, default)
+        if value not in allowed:
+            self.wrong(key, value, " or ".join(f'"{word}"' for word in allowed))
+        return str(value)
+
+    def whole(self, key: str, default: int | None = None) -> int:
+        """Return a whole number above zero."""
+        value = self._get(key, default)
+        if type(value) is not int or value < 1:
+            self.wrong(key, value, "a whole number above zero")
+        return int(value)
+
+    def seconds(self, key: str, default: float) -> float:
+        """Return a number of seconds above zero."""
+        value = self._get(key, default)
+        if type(value) not in (int, float) or not 0 < value < math.inf:
+            self.wrong(key, value, "a number above zero")
+        return value
+
+    def number(self, key: str) -> float:
+        """Return a finite number."""
+        value = self._get(key, None)
+        if type(value) not in (int, float) or not math.isfinite(value):
+            self.wrong(key, value, "a number")
+        return float(value)
+
+    def names(
+        self, key: str, grammar: re.Pattern[str] | None, allowed: str, *, required: bool = False
+    ) -> tuple[str, ...]:
+        """Return a list of names that follow a grammar, none twice."""
+        value = self._get(key, None if required else [])
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            self.wrong(key, value, 'a list of names, such as ["a", "b"]')
+        if required and not value:
+            self.wrong(key, value, "a list of at least one name")
+        for name in value:
+            if grammar is not None and not grammar.fullmatch(name):
+                self.wrong(key, name, allowed)
+            if value.count(name) > 1:
+                self.wrong(key, name, "each name once")
+        return tuple(value)
+
+    def _get(self, key: str, default: Any) -> Any:
+        self._asked.append(key)
+        if key in self.content:
+            return self.content[key]
+        if default is None:
+            raise ManifestError(f"{self.path}: {self._key(key)} is missing; add it.")
+        return default
+
+    def _inner(self, key: str) -> str:
+        return f"{self.name}.{key}" if self.name else key
+
+    def _key(self, key: str) -> str:
+        return f"[{self.name}] {key}" if self.name else key

@@ -1,0 +1,85 @@
+"""Progress that suits where it is shown: a bar in a notebook or a terminal, plain lines in a file."""
+
+import sys
+import warnings
+from typing import Any
+
+
+def in_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook (Jupyter, VS Code, Colab)."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell is not None and "IPKernelApp" in getattr(shell, "config", {})
+
+
+def wants_bar() -> bool:
+    """Return whether a bar that redraws itself looks right: in a notebook, or in a terminal."""
+    return in_notebook() or bool(sys.stdout is not None and sys.stdout.isatty())
+
+
+def bar(total: int | None, **options: Any) -> Any:
+    """Return a tqdm bar: the notebook's own where ipywidgets is there, else the one of characters."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tqdm warns where ipywidgets is missing; the other bar does as well
+        from tqdm.auto import tqdm
+
+        options = {"dynamic_ncols": True, **options}
+        try:
+            return tqdm(total=total, **options)
+        except ImportError:
+            from tqdm.std import tqdm as characters
+
+            return characters(total=total, **options)
+
+
+def bytes_bar(total: int | None, title: str) -> Any:
+    """Return a bar that counts bytes, for downloads; on stderr, with speed and time left."""
+    return bar(total, desc=title, unit="B", unit_scale=True, unit_divisor=1000, mininterval=0.5)
+
+
+class TrainingProgress:
+    """What `Solver.train` shows while it runs; silent when not `verbose`."""
+
+    def __init__(self, iterations: int, epochs: int, verbose: bool) -> None:
+        self.epochs = epochs
+        self.iterations = iterations
+        self.verbose = verbose
+        self.bar = bar(iterations, unit="it", file=sys.stdout) if verbose and wants_bar() else None
+        self.shown: dict[str, str] = {}
+
+    def step(self) -> None:
+        """Count one iteration."""
+        if self.bar is not None:
+            self.bar.update()
+
+    def loss(self, iteration: int, loss: float) -> None:
+        """Show the loss of an iteration."""
+        self._show(loss=f"{loss:.4f}")
+        if self.bar is None and self.verbose:
+            print(f"iteration {iteration} of {self.iterations}: loss {loss:.6f}", flush=True)
+
+    def accuracy(self, epoch: int, train: float, val: float, seconds_left: float | None) -> None:
+        """Show the accuracies (fractions) after an epoch, and how long the rest will take."""
+        self._show(train=f"{train:.1%}", val=f"{val:.1%}")
+        if self.bar is None and self.verbose:
+            left = "" if seconds_left is None else f", about {seconds_left:.0f} s left"
+            print(
+                f"epoch {epoch} of {self.epochs}: training accuracy {train:.1%}, validation accuracy {val:.1%}{left}",
+                flush=True,
+            )
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence without breaking the bar."""
+        if self.bar is not None:
+            self.bar.write(sentence, file=sys.stdout)
+        elif self.verbose:
+            print(sentence, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def _show(self, **numbers: str) -> None:
+        self.shown.update(numbers)
+        if self.bar is not None:
+            self.bar.set_postfix(self.shown, refresh=False)  # shown with the next iteration
