@@ -14,7 +14,7 @@ demo: $(READY)   ## release an assignment, grade a small class, print its table 
 	@sh examples/demo.sh $(BIN)
 
 test: $(READY)   ## run the test suite
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(READY)   ## check style and types
 	$(BIN)/ruff check .

@@ -64,11 +64,18 @@ class Sheet(Figure):
         display(Image(picture.getvalue(), width=int(width)))
 
 
+@functools.cache
+def _load_backend() -> None:
+    """Let a notebook's backend set itself up now: inside a style, what it sets would be undone with the style."""
+    plt.draw_if_interactive()
+
+
 def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draw in the style of this module, whatever style the notebook has set."""
 
     @functools.wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        _load_backend()
         with plt.style.context(["default", STYLE]):
             return draw(*args, **kwargs)
 

@@ -155,6 +155,8 @@ class Solver:
                 self.model.bn_params = copy.deepcopy(self._best_state)  # type: ignore[attr-defined]
         if self.stopped:
             progress.say(self.stopped)
+        if self.val_acc_history:
+            progress.say(f"Best validation accuracy: {self.best_val_acc:.1%}.")
 
     def _train(self, clock: "_Clock", progress: TrainingProgress, per_epoch: int, last: int) -> None:
         if not self.val_acc_history:

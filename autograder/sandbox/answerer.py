@@ -1,7 +1,7 @@
 """The loop of a jailed process: takes requests from its socket and answers them with values.
 
-It trusts the requests, and nothing that the student's code has touched since. Whatever happens here costs at most this
-jail: the examiner treats every reply as hostile.
+It trusts the requests, and nothing that the student's code has touched since. Whatever happens here costs
+at most this jail: the examiner treats every reply as hostile.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class Answerer:
             encoder = Encoder(self.handle_of, max_bytes=self.reply_bytes)
             encoder.add("value")
             decoder = Decoder(message, trusted=True, resolve=self.resolve)
-            self.operations[decoder.take_str()](decoder, encoder)
+            operation = decoder.take_str()
+            decoder.copying = operation == "call"
+            self.operations[operation](decoder, encoder)
             encoder.add(tuple(cuda.notices))
             return encoder.buffers()
         except BadModel as error:
@@ -118,9 +120,7 @@ class Answerer:
         """Read an attribute: data by value, anything else as a Ref to the same place."""
         target, path = decoder.take_int(1 << 63), decoder.take_str()
         value = self.resolve(Ref(target, path))
-        encoder.handle = lambda inner: (
-            Ref(target, path, type_name(inner)) if inner is value else self.handle_of(inner)
-        )
+        encoder.handle = lambda inner: Ref(target, path, type_name(inner)) if inner is value else self.handle_of(inner)
         encoder.add(value)
 
     def set(self, decoder: Decoder, encoder: Encoder) -> None:

@@ -1,8 +1,8 @@
 """Looks at the directory of a saved model before anything reads the model itself.
 
-`.pth` and `.npz` files are zip archives. A compressed entry of a few kilobytes can unfold to gigabytes, and a directory
-can list the same bytes many times; torch and NumPy write neither. So only stored entries that lie one after another
-and whose sizes add up to what the file has are let through. Nothing is extracted.
+`.pth` and `.npz` files are zip archives. A compressed entry of a few kilobytes can unfold to gigabytes, and
+a directory can list the same bytes many times; torch and NumPy write neither. So only stored entries that
+lie one after another and whose sizes add up to what the file has are let through. Nothing is extracted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ ZIP_START = b"PK\x03\x04"
 
 
 def inspect_archive(path: Path, max_bytes: int = 256 << 20, max_entries: int = 10_000) -> None:
-    """Raise BadModel, with a sentence for the student, unless the file is an archive as torch.save or np.savez writes."""
+    """Look at the directory of a saved model.
+
+    Raises BadModel, with a sentence for the student, unless it is an archive as torch.save or np.savez writes.
+    """
     from autograder.sandbox.errors import BadModel
 
     name = path.name
@@ -42,14 +45,11 @@ def inspect_archive(path: Path, max_bytes: int = 256 << 20, max_entries: int = 1
         if len(entries) > max_entries:
             raise BadModel(f"{name} holds more than {max_entries} entries")
         if any(
-            entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size
-            for entry in entries
+            entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size for entry in entries
         ):
             way = "np.savez, not np.savez_compressed" if numpy else "torch.save"
             raise BadModel(f"{name} is a compressed archive; save it again with {way}")
-        if any(entry.flag_bits & 1 for entry in entries) or len({entry.filename for entry in entries}) < len(
-            entries
-        ):
+        if any(entry.flag_bits & 1 for entry in entries) or len({entry.filename for entry in entries}) < len(entries):
             raise BadModel(f"{name} is not a saved model; {again}")
         end = 0
         for entry in sorted(entries, key=lambda entry: entry.header_offset):

@@ -1,8 +1,8 @@
 """Sends what student code asks of a GPU to the CPU, and takes note that it did.
 
-Students leave `device='cuda'` in layers and solver builders. In the jail there is no GPU; with this redirect their code
-computes on the CPU instead of failing. It costs some microseconds per torch function, so it is installed only if a
-submitted file mentions cuda at all. `torch.cuda.is_available()` stays False.
+Students leave `device='cuda'` in layers and solver builders. In the jail there is no GPU; with this
+redirect their code computes on the CPU instead of failing. It costs some microseconds per torch function,
+so it is installed only if a submitted file mentions cuda at all. `torch.cuda.is_available()` stays False.
 """
 
 from __future__ import annotations

@@ -43,18 +43,14 @@ _name_of = type.__dict__["__name__"].__get__
 
 
 class NotEncodable(TypeError):
-    """A value that the examiner tried to send is none that crosses the wire."""
+    """A value is none that crosses the wire; the examiner sees this when it tries to send one."""
 
 
 class TooLarge(Exception):
     """The value to be sent is larger than the cap on one message."""
 
 
-class _Unsendable(Exception):
-    """The object at hand is no plain value."""
-
-
-class _TooMany(Exception):
+class _TooMany(NotEncodable):
     """The value at hand holds more items than a message may."""
 
 
@@ -66,12 +62,13 @@ def type_name(value: object) -> str:
 class Encoder:
     """Collects values into the buffers of one message.
 
-    handle: called with each object that is no plain value; what it returns is sent instead. Without it such an object
-        raises NotEncodable.
-    trusted: objects that occur twice keep their identity, and strides are kept (examiner → jail). `mutables` then
-        lists the lists, dictionaries, tensors and arrays in the order in which the receiver meets them.
-    known: objects that the receiver already has, by id; they are named instead of sent if they come after `floor`,
-        which keeps a changed container from being put into itself.
+    handle: called with each object that is no plain value; what it returns is sent instead. Without it such
+        an object raises NotEncodable.
+    trusted: objects that occur twice keep their identity, and strides are kept (examiner → jail).
+        `mutables` then lists the lists, dictionaries, tensors and arrays in the order in which the receiver
+        meets them.
+    known: objects that the receiver already has, by id; they are named instead of sent if they come after
+        `floor`, which keeps a changed container from being put into itself.
     """
 
     def __init__(
@@ -111,20 +108,20 @@ class Encoder:
         return buffers
 
     def add(self, value: Any, depth: int = 0) -> None:
-        """Append one value; if it is no plain one, what was appended for it is taken back and a Ref put in its place."""
+        """Append one value; if it is no plain one, take back what was appended for it and put a Ref in its place."""
+        if self.handle is None:
+            self._add(value, depth)
+            return
         mark = len(self._out), len(self._blocks), self._data_bytes, self._items
         try:
             self._add(value, depth)
             return
-        except _Unsendable as why:
-            if self.handle is None:
-                raise NotEncodable(str(why)) from None
         except _TooMany:
-            if self.handle is None:
-                raise NotEncodable(f"a value with more than {MAX_ITEMS} items cannot be sent") from None
             # Only the outermost value, or one part of it, becomes a Ref: (out, cache) must not cost `out`.
             if depth > 1 or mark[3] >= MAX_ITEMS:
                 raise
+        except NotEncodable:
+            pass
         del self._out[mark[0] :]
         del self._blocks[mark[1] :]
         self._data_bytes, self._items = mark[2], mark[3] + 1
@@ -134,7 +131,7 @@ class Encoder:
         kind = type(value)
         self._items += 1
         if self._items > MAX_ITEMS:
-            raise _TooMany
+            raise _TooMany(f"a value with more than {MAX_ITEMS} items cannot be sent")
         if value is None:
             self._out += b"N"
         elif kind is bool:
@@ -166,7 +163,7 @@ class Encoder:
         elif type(kind) is type and kind in NUMPY_SCALARS:
             self._out += b"n" + bytes((NUMPY_SCALARS[kind],)) + value.tobytes()
         else:
-            raise _Unsendable(f"a value of type {type_name(value)} cannot be sent to the student's code")
+            raise NotEncodable(f"a value of type {type_name(value)} cannot be sent to the student's code")
 
     def _already(self, value: object) -> bool:
         """Name an object that the receiver has already, and tell whether it was one; else take note of it."""
@@ -188,7 +185,7 @@ class Encoder:
             return
         size = value.bit_length() // 8 + 1
         if size > MAX_INT_BYTES:
-            raise _Unsendable("an integer with too many digits to be sent")
+            raise NotEncodable("an integer with too many digits to be sent")
         self._out += b"I" + U32.pack(size) + value.to_bytes(size, "little", signed=True)
 
     def _text(self, value: str) -> None:
@@ -196,7 +193,7 @@ class Encoder:
         try:
             data = value.encode()
         except UnicodeEncodeError:
-            raise _Unsendable("a string with lone surrogates cannot be sent") from None
+            raise NotEncodable("a string with lone surrogates cannot be sent") from None
         self._out += b"s" + U32.pack(len(data)) + data
 
     def _bytes(self, value: bytes) -> None:
@@ -228,28 +225,28 @@ class Encoder:
                 others += 1
                 if others > MAX_COLLIDING_KEYS or not is_key(key):
                     self._open.discard(id(value))
-                    raise _Unsendable("a dictionary with keys that are no plain values cannot be sent")
+                    raise NotEncodable("a dictionary with keys that are no plain values cannot be sent")
             self._add(key, depth + 1)
             self.add(item, depth + 1)
         self._open.discard(id(value))
 
     def _enter(self, value: object, depth: int, count: int) -> None:
         if depth >= MAX_DEPTH:
-            raise _Unsendable(f"containers nested more than {MAX_DEPTH} deep cannot be sent")
+            raise NotEncodable(f"containers nested more than {MAX_DEPTH} deep cannot be sent")
         if count > MAX_ITEMS:
-            raise _Unsendable(f"a container with more than {MAX_ITEMS} items cannot be sent")
+            raise NotEncodable(f"a container with more than {MAX_ITEMS} items cannot be sent")
         if id(value) in self._open:
-            raise _Unsendable("a container that contains itself cannot be sent")
+            raise NotEncodable("a container that contains itself cannot be sent")
         self._open.add(id(value))
 
     def _tensor(self, value: torch.Tensor) -> None:
         code = TORCH_CODES.get(value.dtype, -1)
         if code < 0 or value.layout is not torch.strided or not value.is_cpu or value.is_nested:
-            raise _Unsendable(f"a tensor on {value.device} of {value.layout} and {value.dtype} cannot be sent")
+            raise NotEncodable(f"a tensor on {value.device} of {value.layout} and {value.dtype} cannot be sent")
         shape = value.shape
         dimensions = len(shape)
         if dimensions > MAX_DIMENSIONS:
-            raise _Unsendable(f"a tensor of more than {MAX_DIMENSIONS} dimensions cannot be sent")
+            raise NotEncodable(f"a tensor of more than {MAX_DIMENSIONS} dimensions cannot be sent")
         try:
             if value.is_conj() or value.is_neg():
                 value = value.resolve_conj().resolve_neg()
@@ -265,7 +262,7 @@ class Encoder:
                 value = value.contiguous()
             block = _as_array(value)
         except (RuntimeError, NotImplementedError):  # the wrapped tensors of torch.func and the like
-            raise _Unsendable("a tensor without plain memory cannot be sent") from None
+            raise NotEncodable("a tensor without plain memory cannot be sent") from None
         size = block.nbytes
         self._out += b"T" + TENSOR.pack(code, dimensions, 0, size) + SHAPES[dimensions].pack(*shape)
         self._block(block, size)
@@ -273,7 +270,7 @@ class Encoder:
     def _array(self, value: np.ndarray) -> None:
         code = NUMPY_CODES.get(value.dtype, -1)
         if code < 0 or value.ndim > MAX_DIMENSIONS:
-            raise _Unsendable(f"an array of dtype {value.dtype} cannot be sent")
+            raise NotEncodable(f"an array of dtype {value.dtype} cannot be sent")
         shape, item, size = value.shape, value.itemsize, value.nbytes
         if self.trusted and size and not value.flags.c_contiguous:
             low = sum((n - 1) * s for n, s in zip(shape, value.strides, strict=True) if s < 0)
@@ -313,7 +310,7 @@ class Encoder:
 
     def _ref(self, value: Ref) -> None:
         if type(value.target) is not int or not 0 <= value.target < 1 << 64:
-            raise _Unsendable("a reference to nothing cannot be sent")
+            raise NotEncodable("a reference to nothing cannot be sent")
         self._out += b"R" + U64.pack(value.target)
         for text in (value.path, value.type_name):
             data = str(text).encode("utf-8", "replace")

@@ -17,13 +17,7 @@ def read_files(files: Mapping[str, Path | bytes], max_mb: int) -> dict[str, byte
     left = max_mb << 20
     contents = {}
     for name, source in files.items():
-        if (
-            not name
-            or name != os.path.basename(name)
-            or name in (".", "..")
-            or "\0" in name
-            or len(name) > MAX_NAME
-        ):
+        if not name or name != os.path.basename(name) or name in (".", "..") or "\0" in name or len(name) > MAX_NAME:
             raise BadFile(f"{name!r} is no plain file name")
         content = bytes(source) if isinstance(source, bytes | bytearray) else _read(name, Path(source), left)
         left -= len(content)

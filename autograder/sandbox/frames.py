@@ -1,11 +1,12 @@
 """One message at a time over a stream socket: `request number (u64) | length (u64) | message`.
 
-The examiner's side never waits longer than its deadline and never allocates more than its cap. The jail's side blocks,
-and uses only `read` and `write`, the calls that its system-call filter leaves it.
+The examiner's side never waits longer than its deadline and never allocates more than its cap. The jail's
+side blocks, and uses only `read` and `write`, the calls that its system-call filter leaves it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -60,6 +61,12 @@ def after(buffers: list[Any], sent: int) -> list[Any]:
     return []
 
 
+def widen(sock: socket.socket) -> None:
+    """Let as much wait in a socket as the host allows, so that large messages take few turns."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+
+
 class Link:
     """The examiner's end of a jail's socket.
 
@@ -70,8 +77,7 @@ class Link:
     def __init__(self, sock: socket.socket, ended: int, on_ended: Callable[[], bool]) -> None:
         self.sock = sock
         sock.setblocking(False)
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, 4 << 20)
+        widen(sock)
         self._on_ended = on_ended
         self._ended = ended
         self._polls = {}

@@ -42,7 +42,8 @@ class Jail:
 
     After TimedOut, Died or BadReply the jail is gone (`alive` is False) together with all its processes.
 
-    notices: what the examiner should know about how the code ran: "cuda" if it asked for a GPU and got the CPU.
+    notices: what the examiner should know about how the code ran: "cuda" if it asked for a GPU and got the
+        CPU.
     """
 
     def __init__(self, connection: Connection, files: Mapping[str, bytes], limits: Limits) -> None:
@@ -52,7 +53,7 @@ class Jail:
         self._connection = connection
         self._report: control.Report | None = None
         ours, theirs = socket.socketpair()
-        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+        frames.widen(theirs)
         size = -(-sum(map(len, files.values())) >> 20) + 1
         self._number = connection.start(replace(limits, files_mb=size), theirs.fileno())
         theirs.close()
@@ -88,8 +89,8 @@ class Jail:
     ) -> Value:
         """Call the attribute `path` of a handle (0 is the module; no path, the handle itself) and return its result.
 
-        Refs among the arguments are the objects they name. Lists, dictionaries, tensors and arrays among them that the
-        call changes are changed here as well. What is no plain value comes back as a Ref.
+        Refs among the arguments are the objects they name. Lists, dictionaries, tensors and arrays among
+        them that the call changes are changed here as well. What is no plain value comes back as a Ref.
         """
         result, changes = self._ask(
             seconds,
@@ -129,9 +130,7 @@ class Jail:
         """
         return self._ask(seconds, lambda decoder, _: decoder.take(), "read_tensors", file)
 
-    def _ask(
-        self, seconds: float, take: Callable[[Decoder, list[Any]], T], operation: str, *values: Value
-    ) -> T:
+    def _ask(self, seconds: float, take: Callable[[Decoder, list[Any]], T], operation: str, *values: Value) -> T:
         """Send a request and return what `take` makes of the reply."""
         if not self.alive:
             raise Died("the jail has ended")
@@ -139,20 +138,29 @@ class Jail:
         encoder.add(operation)
         for value in values:
             encoder.add(value)
+        message = self._exchange(encoder.buffers(), seconds)
+        try:
+            return self._open(message, take, encoder.mutables)
+        except BadReply:
+            self._end()
+            raise
+
+    def _exchange(self, request: list[Any], seconds: float) -> Any:
+        """Send the buffers of a request and return the reply's message."""
+        # A number that cannot be guessed before the request is there: no reply can be prepared.
         number = int.from_bytes(os.urandom(8), "little")
         deadline = time.monotonic() + seconds
         try:
-            self._link.send(number, encoder.buffers(), deadline)
-            message = self._link.receive(number, self.limits.reply_mb << 20, deadline)
-            return self._open(message, take, encoder.mutables)
+            self._link.send(number, request, deadline)
+            return self._link.receive(number, self.limits.reply_mb << 20, deadline)
         except frames.Late:
             self._end()
             raise TimedOut(seconds) from None
         except frames.Closed:
-            reason = self._how_it_ended()
+            why = self._how_it_ended()
             self._end()
-            raise Died(reason) from None
-        except BadReply:
+            raise Died(why) from None
+        except BaseException:  # also a Ctrl-C: the reply to come would be taken for the next request's
             self._end()
             raise
 

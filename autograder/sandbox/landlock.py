@@ -20,9 +20,7 @@ REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 READ = READ_FILE | READ_DIR
 # No links, no devices, no FIFOs, no sockets.
 WRITE = READ | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | REFER | TRUNCATE
-ON_FILES = (
-    EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
-)  # rights that a rule on a single file may name
+ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV  # rights that a rule on a single file may name
 
 TCP = 3  # bind, connect
 SCOPES = 3  # abstract Unix sockets, signals
@@ -57,8 +55,9 @@ def _files_handled(version: int) -> int:
 def restrict(readable: Sequence[Path], writable: Sequence[Path], devices: Sequence[Path]) -> None:
     """Confine this process to reading `readable`, writing in `writable` and using `devices`.
 
-    Where the kernel's version knows them, TCP, abstract Unix sockets and signals to processes outside are refused
-    too. Must be called after no_new_privs is set. Paths that do not exist are skipped. Raises OSError.
+    Where the kernel's version knows them, TCP, abstract Unix sockets and signals to processes outside are
+    refused too. Must be called after no_new_privs is set. Paths that do not exist are skipped. Raises
+    OSError.
     """
     version = abi()
     if version < 1:

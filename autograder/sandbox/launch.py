@@ -1,6 +1,7 @@
 """Starts a fresh interpreter that knows the kit's own packages and nothing else of the caller's.
 
-No module search path is added: an editable installation's folder also holds the assignments with their solutions.
+No module search path is added: an editable installation's folder also holds the assignments with their
+solutions.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from pathlib import Path
 
 # Loads packages from given folders under given names, then runs one function.
 BOOTSTRAP = """
-import importlib, importlib.util, json, sys
+import importlib, importlib.util as util, json, sys
 packages, module, function, arguments = json.loads(sys.argv[1])
 for name, folder in packages:
-    spec = importlib.util.spec_from_file_location(name, folder + "/__init__.py", submodule_search_locations=[folder])
-    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec = util.spec_from_file_location(name, folder + "/__init__.py", submodule_search_locations=[folder])
+    sys.modules[name] = util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[name])
 getattr(importlib.import_module(module), function)(*arguments)
 """

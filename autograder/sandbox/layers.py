@@ -146,11 +146,7 @@ DETAILS = {
 def host_layers() -> list[Layer]:
     """Return every layer, each tried in a throw-away process on this host."""
     if sys.platform == "win32":
-        return [
-            Layer(
-                "process", False, "grading runs in WSL 2 (Windows Subsystem for Linux), not on Windows itself"
-            )
-        ]
+        return [Layer("process", False, "grading runs in WSL 2 (Windows Subsystem for Linux), not on Windows itself")]
     done = subprocess.run(
         launch.command("autograder.sandbox.layers", "_report", []),
         env=launch.environment(),

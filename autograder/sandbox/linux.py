@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -103,14 +104,10 @@ def drop_capabilities() -> None:
     for capability in range(64):
         try:
             prctl(PR_CAPBSET_DROP, capability)
-        except (
-            OSError
-        ):  # EINVAL: past the last one; EPERM: no right to drop, then there is none to lose either
+        except OSError:  # EINVAL: past the last one; EPERM: no right to drop, then there is none to lose either
             break
-    try:
+    with contextlib.suppress(OSError):  # kernels before 4.3 have no ambient set
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    except OSError:
-        pass  # kernels before 4.3 have no ambient set
     # _LINUX_CAPABILITY_VERSION_3 takes two sets of three 32-bit words.
     syscall("capset", _CapabilityHeader(0x20080522, 0), (ctypes.c_uint32 * 6)())
 

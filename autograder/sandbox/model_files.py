@@ -1,7 +1,7 @@
 """Reads saved tensors in the jail: `.pth` files as torch.load does with weights_only=True, and `.npz` files.
 
-A file that loads may still be a trap: a few bytes can describe a tensor of 10^12 elements, as an expanded, sparse or
-meta tensor. So what was loaded is looked at before any operation touches it.
+A file that loads may still be a trap: a few bytes can describe a tensor of 10^12 elements, as an expanded,
+sparse or meta tensor. So what was loaded is looked at before any operation touches it.
 """
 
 from __future__ import annotations
@@ -42,15 +42,11 @@ def read_tensors(path: str, max_bytes: int) -> Any:
     except FileNotFoundError:
         raise BadModel(f"{name} is missing") from None
     except pickle.UnpicklingError as error:
-        raise BadModel(
-            f"{name} holds objects that are no tensors or numbers{_culprit(error)}; {ADVICE}"
-        ) from None
+        raise BadModel(f"{name} holds objects that are no tensors or numbers{_culprit(error)}; {ADVICE}") from None
     except (MemoryError, RecursionError):
         raise BadModel(f"{name} does not fit into memory; {ADVICE}") from None
     except Exception:
-        raise BadModel(
-            f"{name} cannot be read; {ADVICE} and load it once to make sure that it works"
-        ) from None
+        raise BadModel(f"{name} cannot be read; {ADVICE} and load it once to make sure that it works") from None
     return _Reader(name, max_bytes).plain(content, "it", 0)
 
 

@@ -1,12 +1,13 @@
 """Namespaces: a file system, a process tree and a network of the jail's own.
 
-They are entered in two steps. The preloaded process enters the outer ones once: a root file system that holds nothing
-but what Python needs, an empty network, and a PID namespace whose first process it is, so that every jail ends with
-it. Each jail then enters its inner ones: a PID namespace in which it is alone, a private folder in memory with a size
-limit, and a user namespace without any right over the outer ones.
+They are entered in two steps. The preloaded process enters the outer ones once: a root file system that
+holds nothing but what Python needs, an empty network, and a PID namespace whose first process it is, so
+that every jail ends with it. Each jail then enters its inner ones: a PID namespace in which it is alone, a
+private folder in memory with a size limit, and a user namespace without any right over the outer ones.
 
-An ordinary user enters through a user namespace, in which mounting is allowed. Root enters directly, because only root
-can reach an interpreter in root's home, and each of its jails changes to an unprivileged user.
+An ordinary user enters through a user namespace, in which mounting is allowed. Root enters directly,
+because only root can reach an interpreter in root's home, and each of its jails changes to an unprivileged
+user.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class Outer:
 def enter_outer(mount_point: Path, readable: Sequence[Path], unprivileged: int) -> Outer:
     """Enter the outer namespaces; returns in the first process of a new PID namespace.
 
-    The process that calls this stays behind, waits, and ends with the same status. `mount_point` is an empty folder.
-    Raises OSError in the calling process where the host does not allow it.
+    The process that calls this stays behind, waits, and ends with the same status. `mount_point` is an
+    empty folder. Raises OSError in the calling process where the host does not allow it.
     """
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
     as_root = _unshare(proc, unprivileged)

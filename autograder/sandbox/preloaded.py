@@ -88,21 +88,23 @@ class Connection:
             left = deadline - time.monotonic()
             if self.closed or left <= 0:
                 return None
-            select.select([self.sock], [], [], left)
+            poll = select.poll()
+            poll.register(self.sock, select.POLLIN)
+            poll.poll(left * 1000 + 1)
 
 
 class Preloaded:
     """A process with torch loaded, from which jails are forked; a context manager.
 
-    isolation: "best" takes every layer that the host offers; "namespaces", "landlock" and "process" demand what their
-        name says and raise IsolationUnavailable where it is missing.
+    isolation: "best" takes every layer that the host offers; "namespaces", "landlock" and "process" demand
+        what their name says and raise IsolationUnavailable where it is missing.
     modules: what is imported before any jail starts.
     readable: files and folders that jails may read beside the installed packages.
     uid: the user that jails of root run as.
 
-    Processes forked from the one that made it may call `start` too, without any preparation: each gets a connection of
-    its own on first use, on which only it receives. What they started ends with them. Threads may call it as well; a
-    jail is used by one thread at a time.
+    Processes forked from the one that made it may call `start` too, without any preparation: each gets a
+    connection of its own on first use, on which only it receives. What they started ends with them. Threads
+    may call it as well; a jail is used by one thread at a time.
 
     The process ends with `close`, at the end of the `with` block, or when the process that made it ends.
     """
@@ -115,32 +117,29 @@ class Preloaded:
         uid: int = NOBODY,
     ) -> None:
         if sys.platform == "win32":
-            raise IsolationUnavailable(
-                "grading runs in WSL 2 (Windows Subsystem for Linux), not on Windows itself"
-            )
+            raise IsolationUnavailable("grading runs in WSL 2 (Windows Subsystem for Linux), not on Windows itself")
         wanted(isolation)  # a misspelt level is the caller's mistake, at once
         self._local = threading.local()
         self._owner = os.getpid()
         self._folder = tempfile.mkdtemp(prefix="sandbox-")
         os.chmod(self._folder, 0o711)  # jails of another user pass through it, and see nothing on the way
-        self._log = Path(self._folder + ".log")
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 — closed with the process
         self._lifeline, lifeline = socket.socketpair()
         self._door, door = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         arguments: list[object] = [
             lifeline.fileno(), door.fileno(), isolation, list(modules), [str(Path(p).absolute()) for p in readable],
             self._folder, uid,
         ]  # fmt: skip
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                launch.command("autograder.sandbox.server", "main", arguments),
-                env=launch.environment(),
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(lifeline.fileno(), door.fileno()),
-                start_new_session=True,  # a Ctrl-C is the coordinator's to handle
-            )
+        self._process = subprocess.Popen(
+            launch.command("autograder.sandbox.server", "main", arguments),
+            env=launch.environment(),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=(lifeline.fileno(), door.fileno()),
+            start_new_session=True,  # a Ctrl-C is the coordinator's to handle
+        )
         lifeline.close()
         door.close()
         _living.add(self)
@@ -153,6 +152,9 @@ class Preloaded:
             raise
         self.level: str = hello["level"]
         self.layers: tuple[str, ...] = tuple(hello["layers"])
+        if "mount namespace" in self.layers:
+            # It was the place for the new root, which has left it; the private folders are elsewhere.
+            tree.remove_folder(self._folder)
 
     def _hello(self) -> dict:
         """Return what the preloaded process says of itself when it is ready."""
@@ -162,7 +164,8 @@ class Preloaded:
             while not said.endswith(b"\n"):
                 more = self._lifeline.recv(4096)
                 if not more:
-                    text = self._log.read_text(errors="replace").strip()
+                    self._log.seek(0)
+                    text = self._log.read().decode(errors="replace").strip()
                     raise SandboxError(f"the preloaded process ended at its start: {text[-500:]}")
                 said += more
         except TimeoutError:
@@ -204,7 +207,7 @@ class Preloaded:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         tree.remove_folder(self._folder)
-        self._log.unlink(missing_ok=True)
+        self._log.close()
 
     def __enter__(self) -> Preloaded:
         return self

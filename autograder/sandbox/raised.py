@@ -1,7 +1,7 @@
 """Describes an exception of the student's code as three short texts: kind, message and place.
 
-Nothing here trusts the exception: its class, its arguments and its `__str__` are the student's. Whatever they do ends
-in some text or at the deadline.
+Nothing here trusts the exception: its class, its arguments and its `__str__` are the student's. Whatever
+they do ends in some text or at the deadline.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which files of the host a jail may read: what Python and the installed packages need, and nothing of the course.
 
-A virtual environment often lies inside the course folder, and an editable installation leaves the kit's packages in a
-folder that also holds the assignments with their solutions. So only folders below an environment's `lib`, and of the
-kit only `toolbox` and this package itself, are ever named.
+A virtual environment often lies inside the course folder, and an editable installation leaves the kit's
+packages in a folder that also holds the assignments with their solutions. So only folders below an
+environment's `lib`, and of the kit only `toolbox` and this package itself, are ever named.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
 """Copy-restore: what a call changed in its arguments travels back, and the caller's own objects are brought up to date.
 
-Jail side: each list, dictionary, tensor and array of a request is compared with what was sent, and only the changed
-ones are sent back. Tensors and arrays are compared byte by byte with the request, containers item by item with `is`,
-so no code of the student's runs.
+Jail side: each list, dictionary, tensor and array of a request is compared with what was sent, and only the
+changed ones are sent back. Tensors and arrays are compared byte by byte with the request, containers item
+by item with `is`, so no code of the student's runs.
 
-Examiner side: the changed ones, by their number in the request, are written into the objects that were passed.
+Examiner side: the changed ones, by their number in the request, are written into the objects that were
+passed.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,8 +27,6 @@ NOWHERE = 1 << 62  # a floor above which no argument lies
 
 # Taken once, from the class: an object of the student's may carry attributes of the same names.
 _stride, _data_ptr = torch.Tensor.stride, torch.Tensor.data_ptr
-_memcmp = ctypes.CDLL(None).memcmp
-_memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
 SMALL = 16384  # up to here copying two blocks is quicker than asking for their addresses
 
@@ -69,7 +69,14 @@ def _differs(value: Any, kind: type, look: tuple, memory: np.ndarray, sent: np.n
         return True
     if sent.nbytes <= SMALL:
         return memory.tobytes() != sent.tobytes()
-    return _memcmp(_address(memory), _address(sent), sent.nbytes) != 0
+    return _memcmp()(_address(memory), _address(sent), sent.nbytes) != 0
+
+
+@functools.cache
+def _memcmp() -> Any:
+    function = ctypes.CDLL(None).memcmp
+    function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    return function
 
 
 def add_changes(encoder: Encoder, before: Sequence[Sent]) -> None:
@@ -82,8 +89,8 @@ def add_changes(encoder: Encoder, before: Sequence[Sent]) -> None:
     for index in changed:
         value, kind = before[index][:2]
         encoder.add(index)
-        # A container is sent as tuples: as itself it would only be named. The items in it that came with the request
-        # are named, if they came after it, so that it cannot be put into itself.
+        # A container is sent as tuples: as itself it would only be named. The items in it that came with
+        # the request are named, if they came after it, so that it cannot be put into itself.
         encoder.floor = index
         if kind is dict:
             keys = tuple(value)
@@ -116,7 +123,8 @@ def take_changes(decoder: Decoder, originals: Sequence[Any]) -> list[tuple[Any, 
 def write_changes(changes: Sequence[tuple[Any, Any]]) -> None:
     """Bring the caller's own objects up to date.
 
-    Raises StudentRaised if the call gave an input another shape or dtype, which the caller's object cannot follow.
+    Raises StudentRaised if the call gave an input another shape or dtype, which the caller's object cannot
+    follow.
     """
     problems = [problem for original, new in changes if (problem := _write(original, new))]
     if problems:
@@ -156,9 +164,7 @@ def _write(original: Any, new: Any) -> str:
     if not same_kind:
         return f"an input of shape {was} became something else during the call"
     if new.shape != original.shape or new.dtype != original.dtype:
-        return (
-            f"an input of shape {was} became one of shape {tuple(new.shape)} and {new.dtype} during the call"
-        )
+        return f"an input of shape {was} became one of shape {tuple(new.shape)} and {new.dtype} during the call"
     try:
         if array:
             np.copyto(original, new)

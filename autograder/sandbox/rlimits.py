@@ -24,12 +24,18 @@ def mapped_bytes(proc: int | None) -> int:
         os.close(descriptor)
 
 
-def user_tasks(uid: int) -> int:
-    """Return how many processes and threads a user has on this machine, which RLIMIT_NPROC counts together."""
+def counted_per_namespace() -> bool:
+    """Tell whether RLIMIT_NPROC counts a user's tasks for each user namespace on its own (Linux 5.14)."""
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int("".join(c for c in minor if c.isdigit()) or 0)) >= (5, 14)
+
+
+def user_tasks(users: set[int]) -> int:
+    """Return how many processes and threads some users have here, which RLIMIT_NPROC counts together."""
     count = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if process.stat().st_uid == uid:
+            if process.stat().st_uid in users:
                 count += len(os.listdir(process / "task"))
         except OSError:
             continue
@@ -39,8 +45,8 @@ def user_tasks(uid: int) -> int:
 def restrict(limits: Limits, *, mapped: int, tasks: int) -> None:
     """Limit this process for good.
 
-    mapped: address space that it has mapped already, on top of which `limits.memory_mb` may come; 0 leaves address
-        space unlimited (macOS does not hold processes to it).
+    mapped: address space that it has mapped already, on top of which `limits.memory_mb` may come; 0 leaves
+        address space unlimited (macOS does not hold processes to it).
     tasks: how many processes and threads its user may have.
     """
     import resource

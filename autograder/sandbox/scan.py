@@ -16,9 +16,9 @@ MAX_USES = 200
 def scan(file: str, forbidden: Sequence[str]) -> tuple[list[tuple[int, str]], bool]:
     """Return the (line, name) of each forbidden use, in order, and whether the source mentions cuda.
 
-    forbidden: dotted names. "torch.nn" forbids `torch.nn` and everything in it, under whatever name it was imported.
-        A leading dot, as in ".backward", forbids the attribute of that name on any value, except on classes that the
-        file defines or imports from a file beside it.
+    forbidden: dotted names. "torch.nn" forbids `torch.nn` and everything in it, under whatever name it was
+        imported. A leading dot, as in ".backward", forbids the attribute of that name on any value, except
+        on classes that the file defines or imports from a file beside it.
     Raises SyntaxError, and ValueError if the file is too large.
     """
     path = Path(file)

@@ -1,9 +1,10 @@
 """A seccomp filter: the system calls that a jailed process may make, and no others.
 
-What computing with Python, NumPy and torch on one's own data needs is allowed; everything else fails with EPERM, so
-that student code sees a PermissionError and goes on. There is no way to start a process or a program, to open a
-socket, to send or receive a descriptor, to reach into another process, to make memory that rlimits do not count, or to
-gain rights. Changing modes, owners and times of files is left out too: Landlock does not judge it. Reads and writes on the one inherited socket are plain `read` and `write`.
+What computing with Python, NumPy and torch on one's own data needs is allowed; everything else fails with
+EPERM, so that student code sees a PermissionError and goes on. There is no way to start a process or a
+program, to open a socket, to send or receive a descriptor, to reach into another process, to make memory
+that rlimits do not count, or to gain rights. Changing modes, owners and times of files is left out too:
+Landlock does not judge it. Reads and writes on the one inherited socket are plain `read` and `write`.
 
 Classic BPF is documented in linux/filter.h and Documentation/userspace-api/seccomp_filter.rst.
 """

@@ -1,8 +1,9 @@
 """The preloaded process: imports torch once, then forks a jail for each request.
 
-It holds no secret, has one thread, and lives as long as the coordinator's end of its lifeline. Examiners reach it
-through the door, a datagram socket on which each sends one end of a connection of its own; on a connection it takes
-requests to start and to kill jails, and reports how they ended. A connection that closes takes its jails with it.
+It holds no secret, has one thread, and lives as long as the coordinator's end of its lifeline. Examiners
+reach it through the door, a datagram socket on which each sends one end of a connection of its own; on a
+connection it takes requests to start and to kill jails, and reports how they ended. A connection that
+closes takes its jails with it.
 """
 
 from __future__ import annotations
@@ -34,9 +35,7 @@ from autograder.sandbox.readable import readable_paths
 
 WATCH_SECONDS = 0.25
 MAX_THREADS = 256
-SPARE_TASKS = (
-    256  # what one jail may add to what its user already runs, where only the user as a whole is counted
-)
+SPARE_TASKS = 256  # what one jail may add to what its user already runs, where only the user as a whole is counted
 SWEEP_SECONDS = 5.0
 
 
@@ -79,18 +78,17 @@ def main(
         paths = readable_paths(Path(path) for path in readable)
         plan = available_plan(isolation, Path(folder), paths, uid)
         preload(modules)
+        others = rlimits.user_tasks({uid, os.getuid()}) if plan.linux else 1024
         outer = namespaces.enter_outer(Path(folder), paths, uid) if plan.namespaces else None
         proc = outer.proc if outer else os.open("/proc", os.O_RDONLY) if plan.linux else None
         tasks = rlimits.THREADS
-        if not plan.namespaces:
-            tasks = (rlimits.user_tasks(plan.become or os.getuid()) if plan.linux else 1024) + SPARE_TASKS
+        if not (plan.namespaces and rlimits.counted_per_namespace()):
+            tasks = others + SPARE_TASKS
         place = Place(paths, Path(folder), outer, proc, tasks)
         _demand_single_thread(proc)
     except Exception as error:
         kind = type(error).__name__ if isinstance(error, SandboxError) else "SandboxError"
-        hello.sendall(
-            json.dumps({"error": kind, "message": str(error) or type(error).__name__}).encode() + b"\n"
-        )
+        hello.sendall(json.dumps({"error": kind, "message": str(error) or type(error).__name__}).encode() + b"\n")
         return
     hello.sendall(json.dumps({"level": plan.level, "layers": plan.layers}).encode() + b"\n")
     server = Server(hello, socket.socket(fileno=door), plan, place)
@@ -114,7 +112,8 @@ def preload(modules: Sequence[str]) -> None:
     from autograder.sandbox import answerer, cuda, model_files  # noqa: F401
 
     torch.set_num_threads(1)
-    # Blocks of a few megabytes come and go with every answer: keep their pages rather than fault them in anew.
+    # Blocks of a few megabytes come and go with every answer: keep their pages rather than fault them in
+    # anew.
     linux.keep_freed_memory()
     # A jail has no GPU. Told so, torch.manual_seed no longer keeps a stack trace for each kind of them, which
     # costs more than most checks compute.
@@ -145,9 +144,7 @@ def _demand_single_thread(proc: int | None) -> None:
         threads = len(os.listdir(task))
         os.close(task)
         if threads != 1:
-            raise SandboxError(
-                f"a preloaded module has started {threads - 1} threads; a jail cannot be forked safely"
-            )
+            raise SandboxError(f"a preloaded module has started {threads - 1} threads; a jail cannot be forked safely")
 
 
 def become_jail(plan: Plan, place: Place, start: Start) -> None:
@@ -158,7 +155,7 @@ def become_jail(plan: Plan, place: Place, start: Start) -> None:
         _keep_only(start.descriptor, place.proc)
         place.folder = Path(start.folder)
         scratch = (start.limits.scratch_mb + start.limits.files_mb) * rlimits.MB
-        place = enter(plan, place, start.limits, scratch, start.parent)
+        place = enter(plan, place, scratch, start.parent)
         receive_files(start.descriptor, place.folder)
         os.environ.update(HOME=str(place.folder), TMPDIR=str(place.folder))
         tempfile.tempdir = None
@@ -206,7 +203,8 @@ class Server:
         signal.set_wakeup_fd(self.wake.fileno(), warn_on_full_buffer=False)
         for sock in (lifeline, door, self.woken):
             self.poll.register(sock, select.POLLIN)
-        # Without namespaces and the system-call filter a jail can leave processes behind; they come to this process.
+        # Without namespaces and the system-call filter a jail can leave processes behind; they come to this
+        # process.
         self.sweeping = plan.linux and not plan.seccomp
         if self.sweeping:
             linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
@@ -345,9 +343,7 @@ class Server:
         """Tell an examiner how its jail ended, if it still wants to know."""
         with contextlib.suppress(OSError):
             connection.sock.sendall(
-                control.REPORT.pack(
-                    control.ENDED, report.jail, report.status, report.cpu_seconds, report.max_rss_mb
-                )
+                control.REPORT.pack(control.ENDED, report.jail, report.status, report.cpu_seconds, report.max_rss_mb)
             )
 
     def sweep(self) -> None:
@@ -382,3 +378,5 @@ class Server:
         while self.owners and time.monotonic() < give_up:
             self.reap()
             time.sleep(0.002)
+        if not self.plan.namespaces:
+            tree.remove_folder(str(self.place.folder))

@@ -1,17 +1,17 @@
 """What crosses the socket between an examiner and a jail, and how it is laid out.
 
-Values are numbers, strings, bytes, lists, tuples, dictionaries, dtypes, tensors and NumPy arrays. Types are told
-apart with `type(x) is`, never `isinstance`: a subclass is no value but an object, and objects stay where they are and
-travel as a `Ref`.
+Values are numbers, strings, bytes, lists, tuples, dictionaries, dtypes, tensors and NumPy arrays. Types are
+told apart with `type(x) is`, never `isinstance`: a subclass is no value but an object, and objects stay
+where they are and travel as a `Ref`.
 
-A message is `meta length (u32) | meta | padding | data blocks`. The meta part is a tree of one-byte tags; a tensor, an
-array or a long byte string names its size there, and its bytes follow in the data part in the same order, each block
-at a multiple of 64, so that nothing needs to be copied in between.
+A message is `meta length (u32) | meta | padding | data blocks`. The meta part is a tree of one-byte tags; a
+tensor, an array or a long byte string names its size there, and its bytes follow in the data part in the
+same order, each block at a multiple of 64, so that nothing needs to be copied in between.
 
 The two directions differ, on purpose:
 
-- *examiner → jail* (trusted): an object that occurs twice is the same object on the other side, and strides survive,
-  so a transposed tensor arrives transposed.
+- *examiner → jail* (trusted): an object that occurs twice is the same object on the other side, and strides
+  survive, so a transposed tensor arrives transposed.
 - *jail → examiner* (hostile): every length is held against the bytes that are really there before anything is
   allocated, data is contiguous, and no value contains itself.
 """
@@ -31,8 +31,8 @@ MAX_DEPTH = 32
 MAX_ITEMS = 100_000
 MAX_DIMENSIONS = 32
 MAX_INT_BYTES = 4096
-# Integers, floats and tuples hash the same in every process, so a hostile dictionary can make all its keys collide,
-# which costs the square of their number. Strings cannot: their hash is keyed.
+# Integers, floats and tuples hash the same in every process, so a hostile dictionary can make all its keys
+# collide, which costs the square of their number. Strings cannot: their hash is keyed.
 MAX_COLLIDING_KEYS = 4096
 ALIGNMENT = 64
 LONG_BYTES = 4096  # longer byte strings go into the data part
@@ -56,9 +56,7 @@ F64 = struct.Struct("<d")
 C128 = struct.Struct("<dd")
 TENSOR = struct.Struct("<BBBQ")  # dtype code, dimensions, strided?, bytes in the data part
 SHAPES = tuple(struct.Struct(f"<{n}Q") for n in range(MAX_DIMENSIONS + 1))
-LAYOUTS = tuple(
-    struct.Struct(f"<{n}qQ") for n in range(MAX_DIMENSIONS + 1)
-)  # strides and offset, in elements
+LAYOUTS = tuple(struct.Struct(f"<{n}qQ") for n in range(MAX_DIMENSIONS + 1))  # strides and offset, in elements
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,6 @@ def is_key(key: Any, depth: int = 0) -> bool:
 def clean(text: str, limit: int = 300) -> str:
     """Return text on one line without control or bidirectional characters, at most `limit` characters long."""
     text = "".join(
-        c if c.isprintable() else (" " if c in "\n\t\r" else "\N{REPLACEMENT CHARACTER}")
-        for c in text[: limit + 1]
+        c if c.isprintable() else (" " if c in "\n\t\r" else "\N{REPLACEMENT CHARACTER}") for c in text[: limit + 1]
     )
     return text if len(text) <= limit else text[: limit - 1] + "…"

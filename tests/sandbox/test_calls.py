@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from autograder.sandbox import (
 
 Start = Callable[..., Jail]
 
-LAYERS = '''
+LAYERS = """
 import torch
 
 SCALE = 3
@@ -44,7 +45,7 @@ class Net:
         self.reg = reg
         self.inner = self
     def loss(self, x): return (self.params["W1"] * x).sum() + self.reg
-'''
+"""
 
 
 def test_a_function_is_called_with_tensors_and_its_result_comes_back(preloaded: Preloaded, jail_with: Start) -> None:
@@ -105,7 +106,7 @@ def step(config, w, a, history):
 """,
     )
     m, inner = torch.ones(3), [4]
-    config = {"m": m, "old": 1, "untouched": torch.zeros(2)}
+    config: dict[str, Any] = {"m": m, "old": 1, "untouched": torch.zeros(2)}
     untouched = config["untouched"]
     w, a = torch.zeros(4), np.zeros((3, 4)).T[::-1]
     history = [inner]
@@ -178,7 +179,10 @@ RAISERS = {
     "RecursionError": ("f()", None),
     "Loud": ("class Loud(Exception):\n        def __str__(self): raise SystemExit\n    raise Loud(1, 2)", ""),
     "Long": ("class Long(Exception): pass\n    raise Long('y' * 10**7)", None),
-    "Control": ("class Control(Exception): pass\n    raise Control('a\\x1b[31m\\nb')", "a\N{REPLACEMENT CHARACTER}[31m b"),
+    "Control": (
+        "class Control(Exception): pass\n    raise Control('a\\x1b[31m\\nb')",
+        "a\N{REPLACEMENT CHARACTER}[31m b",
+    ),
     "ZeroDivisionError": ("1 / 0", "division by zero"),
 }
 
@@ -212,7 +216,7 @@ def test_an_import_that_raises_names_its_line(best: Preloaded) -> None:
             jail.import_module("layers", seconds=10)
         with pytest.raises(StudentRaised, match="no"):
             jail.import_module("other", seconds=10)
-        with pytest.raises(StudentRaised, match="missing.py"):
+        with pytest.raises(StudentRaised, match=r"missing\.py"):
             jail.import_module("missing", seconds=10)
 
 
@@ -236,7 +240,9 @@ def test_the_jail_starts_from_the_same_seed_every_time(best: Preloaded, jail_wit
 
 
 def test_student_output_goes_nowhere(best: Preloaded, jail_with: Start, capfd: pytest.CaptureFixture) -> None:
-    jail = jail_with(best, "import os, sys\nprint('loud')\nos.write(1, b'loud')\nos.write(2, b'loud')\nsys.stdin.read()")
+    jail = jail_with(
+        best, "import os, sys\nprint('loud')\nos.write(1, b'loud')\nos.write(2, b'loud')\nsys.stdin.read()"
+    )
     assert jail.alive
     assert "loud" not in "".join(capfd.readouterr())
 

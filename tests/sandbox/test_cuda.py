@@ -63,7 +63,9 @@ def test_a_device_argument_of_the_student_reaches_a_sibling(best: Preloaded, jai
 def test_an_error_in_redirected_code_still_names_the_students_line(best: Preloaded, jail_with: Start) -> None:
     from autograder.sandbox import StudentRaised
 
-    jail = jail_with(best, "import torch\ndef f():\n    x = torch.zeros(2, device='cuda')\n    return x @ torch.zeros(3)")
+    jail = jail_with(
+        best, "import torch\ndef f():\n    x = torch.zeros(2, device='cuda')\n    return x @ torch.zeros(3)"
+    )
     with pytest.raises(StudentRaised, match=r"line 4, in f"):
         jail.call(0, "f", seconds=10)
     assert jail.notices == {"cuda"}

@@ -45,7 +45,7 @@ with Preloaded("best") as p, p.start({"m.py": b"def f(): return 1"}) as j:
     print(p.level, j.call(0, "f", seconds=30))
 """
     # In a user namespace that may hold no further ones, as in a container.
-    shell = "echo 0 > /proc/sys/user/max_user_namespaces && echo 0 > /proc/sys/user/max_pid_namespaces && exec \"$@\""
+    shell = 'echo 0 > /proc/sys/user/max_user_namespaces && echo 0 > /proc/sys/user/max_pid_namespaces && exec "$@"'
     done = subprocess.run(
         ["unshare", "-Ur", "sh", "-c", shell, "sh", sys.executable, "-c", script],
         capture_output=True, text=True, cwd=Path(__file__).parents[2],
@@ -60,7 +60,9 @@ def test_no_folder_above_the_packages_is_ever_readable() -> None:
     repository = Path(__file__).parents[2]
     paths = readable_paths()
     assert repository / "autograder" / "sandbox" in paths
-    assert not any(path == repository or path in repository.parents or path == repository / "autograder" for path in paths)
+    assert not any(
+        path == repository or path in repository.parents or path == repository / "autograder" for path in paths
+    )
     assert Path("/") not in paths and Path.home() not in paths and Path("/usr") not in paths
 
 

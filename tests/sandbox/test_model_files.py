@@ -18,7 +18,7 @@ import torch
 
 from autograder.sandbox import BadModel, Preloaded, inspect_archive
 
-Read = Callable[[Any], Any]
+Read = Callable[..., Any]
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_tensors_saved_on_a_gpu_are_read(read: Read, best: Preloaded) -> None:
 def test_npz_files_are_read(read: Read) -> None:
     out = io.BytesIO()
     np.savez(out, W=np.ones((3, 4)), b=np.zeros(2))
-    got = read(out.getvalue(), "net.npz")  # type: ignore[call-arg]
+    got = read(out.getvalue(), "net.npz")
     assert got["W"].shape == (3, 4) and got["b"].tolist() == [0, 0]
 
 
@@ -135,10 +135,11 @@ def npz(**arrays: Any) -> bytes:
 
 
 GOOD = saved({"w": torch.zeros(1000)})
+STORAGE = torch.zeros(1 << 20)
 TRAPS = {
     "a command": (saved({"w": Command()}), "objects that are no tensors or numbers"),
     "an expanded tensor": (saved({"w": torch.zeros(1).expand(10**6, 10**6)}), "expanded"),
-    "a sparse tensor": (saved({"w": torch.sparse_coo_tensor([[0], [0]], [1.0], (10**6, 10**6))}), "sparse|no tensors"),
+    "a sparse tensor": (saved({"w": torch.eye(2).to_sparse()}), "sparse|no tensors"),
     "a meta tensor": (saved({"w": torch.empty(10**6, 10**6, device="meta")}), "without data|no tensors"),
     "a subclass": (saved({"w": torch.zeros(2).as_subclass(MyTensor)}), "no tensors or numbers|of type"),
     "an object array": (saved({"w": np.array([{}, 1], dtype=object)}), "dtype object|no tensors"),
@@ -156,10 +157,8 @@ TRAPS = {
     "an empty zip": (b"PK\x05\x06" + bytes(18), "not a saved model"),
     "another zip": (deflated(GOOD).replace(b"data.pkl", b"data.xyz"), "compressed"),
     "too many bytes": (saved({"w": torch.zeros(9 << 20)}), "larger than 32 MB"),
-    "many views of one storage": (saved({"w": [torch.zeros(4 << 20)[n:] for n in range(2)] * 40}), "more data|holds"),
+    "many views of one storage": (saved([STORAGE[n:] for n in range(80)]), "more data"),
 }  # fmt: skip
-STORAGE = torch.zeros(1 << 20)
-TRAPS["many views of one storage"] = (saved([STORAGE[n:] for n in range(80)]), "more data")
 
 
 @pytest.mark.parametrize("trap", TRAPS)
@@ -173,14 +172,14 @@ def test_a_trap_is_refused_with_a_sentence(read: Read, trap: str) -> None:
 
 def test_a_compressed_npz_says_what_to_use_instead(read: Read) -> None:
     with pytest.raises(BadModel, match=r"np\.savez, not"):
-        read(npz(w=np.zeros(10)), "net.npz")  # type: ignore[call-arg]
+        read(npz(w=np.zeros(10)), "net.npz")
 
 
 def test_an_npz_with_pickled_objects_is_refused(read: Read) -> None:
     out = io.BytesIO()
     np.savez(out, w=np.array([Command()], dtype=object))
     with pytest.raises(BadModel, match=r"net\.npz"):
-        read(out.getvalue(), "net.npz")  # type: ignore[call-arg]
+        read(out.getvalue(), "net.npz")
 
 
 def test_too_many_entries_are_refused(tmp_path: Path) -> None:

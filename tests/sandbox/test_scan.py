@@ -90,7 +90,14 @@ def test_a_scan_runs_in_the_jail(best: Preloaded) -> None:
 def test_sources_made_to_choke_a_parser_cost_only_their_jail(best: Preloaded) -> None:
     from autograder.sandbox import Died
 
-    for source in (b"(" * 100_000, b"-" * 200_000 + b"1", b"x" * (2 << 20), b"\0", b"# coding: nonsense\n", b"[" * 90 + b"]" * 90):
+    for source in (
+        b"(" * 100_000,
+        b"-" * 200_000 + b"1",
+        b"x" * (2 << 20),
+        b"\0",
+        b"# coding: nonsense\n",
+        b"[" * 90 + b"]" * 90,
+    ):
         with best.start({"m.py": source}) as jail:
             try:
                 jail.scan("m.py", FORBIDDEN, seconds=20)

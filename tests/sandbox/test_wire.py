@@ -47,7 +47,7 @@ def to_examiner(value: Any) -> Any:
     return decode(as_bytes(encoder))
 
 
-PLAIN = [
+PLAIN: list[Any] = [
     None, True, False, 0, -1, 2**62, 2**63, -(2**63), -(2**63) - 1, 10**300, 1.5, -0.0, float("inf"), 2 - 3j, "", "aé𝄞\n",
     b"", b"x" * 100, b"y" * 10_000, [], (), {}, [1, (2.0, {"a": [None], 3: "b", (1, "x"): True, None: 0, 2.5: 1})],
     torch.float32, torch.bfloat16, Ref(7, "Linear.forward", "function"),
@@ -292,5 +292,8 @@ def test_random_bytes_are_bad_replies() -> None:
 
 
 def test_text_from_the_jail_is_one_printable_line() -> None:
-    assert clean("a\nb\x1b[31mc\u202ed\0") == "a b\N{REPLACEMENT CHARACTER}[31mc\N{REPLACEMENT CHARACTER}d\N{REPLACEMENT CHARACTER}"
+    assert (
+        clean("a\nb\x1b[31mc\u202ed\0")
+        == "a b\N{REPLACEMENT CHARACTER}[31mc\N{REPLACEMENT CHARACTER}d\N{REPLACEMENT CHARACTER}"
+    )
     assert clean("x" * 1000, 10) == "x" * 9 + "…"

@@ -32,16 +32,18 @@ def two_layer(hidden: int = 200) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(3072, hidden), nn.ReLU(), nn.Linear(hidden, 10))
 
 
-def convolutional(filters: int = 16) -> nn.Module:
-    def block(a: int, b: int) -> list[nn.Module]:
-        return [nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-
+def convolutional(a: int = 16, b: int = 32) -> nn.Module:
     return nn.Sequential(
-        *block(3, filters),
-        *block(filters, 2 * filters),
-        *block(2 * filters, 2 * filters),
+        nn.Conv2d(3, a, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.Conv2d(a, b, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(b, b, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(2 * filters * 16, 10),
+        nn.Linear(b * 16, 10),
     )
 
 

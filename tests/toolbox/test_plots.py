@@ -113,11 +113,23 @@ def test_what_does_not_fit_is_named(images):
         plots.worst_mistakes(X, torch.zeros(3, 10), y, CLASSES)
 
 
-def test_a_notebook_shows_a_figure_once(images, monkeypatch):
-    shown = []
-    monkeypatch.setattr(plots, "in_notebook", lambda: True)
-    monkeypatch.setattr("IPython.display.display", shown.append)
+def test_a_notebook_shows_each_figure_once():
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    cells = [
+        "from toolbox import plots\nplots.loss_curve([2.0, 1.0])",
+        "kept = plots.loss_curve([2.0, 1.0])",
+        "plots.loss_curve([2.0, 1.0])\nplots.accuracy_curves([0.1, 0.5], [0.1, 0.4])",
+        "1 + 1",
+    ]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    root = plots.__file__.rsplit("toolbox", 1)[0]
+    nbclient.NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": root}}).execute()
+    pictures = [sum("image/png" in output.get("data", {}) for output in cell.outputs) for cell in book.cells]
+    assert pictures == [1, 1, 2, 0]
+
+
+def test_outside_a_notebook_a_figure_is_named_and_stays_open(capsys):
     figure = plots.loss_curve([1.0, 0.5])
-    assert plt.fignum_exists(figure.number)
     figure._ipython_display_()
-    assert len(shown) == 1 and not plt.fignum_exists(figure.number)
+    assert capsys.readouterr().out == repr(figure) + "\n"
+    assert plt.fignum_exists(figure.number)

@@ -62,9 +62,9 @@ def test_a_truncated_file_is_named():
 
 
 def test_it_is_drawn_fast(tmp_path):
-    start = time.perf_counter()
+    start = time.process_time()
     standin.write_standin(tmp_path)
-    assert time.perf_counter() - start < 6  # about one second on an idle core
+    assert time.process_time() - start < 3  # about one second
 
 
 def test_the_same_bytes_are_drawn_everywhere():
@@ -94,9 +94,9 @@ def best_accuracy(module, images, rate, reg, epochs):
 
 def test_models_rank_as_on_cifar10():
     images = data.load("standin").as_dict()
-    first = best_accuracy(linear, images, 5e-4, 0.1, 6)
-    second = best_accuracy(two_layer, images, 1e-3, 1e-3, 10)
-    third = best_accuracy(convolutional, images, 5e-3, 0.0, 8)
+    first = best_accuracy(linear, images, 5e-4, 0.1, 5)
+    second = best_accuracy(two_layer, images, 1e-3, 1e-3, 8)
+    third = best_accuracy(convolutional, images, 4e-3, 0.0, 10)
     print(f"linear {first:.1%}, two-layer {second:.1%}, convolutional {third:.1%}")
     assert 0.34 < first < 0.45
     assert first + 0.05 < second < 0.62
