@@ -36,9 +36,9 @@ def main(name: str) -> None:
         images.as_dict(),
         update_rule=solution.sgd_momentum,
         optim_config={"learning_rate": 8e-2},
-        lr_decay=0.85,
+        lr_decay=0.93,
         batch_size=200,
-        num_epochs=15,
+        num_epochs=30,
         verbose=True,
         print_every=10**6,
     )

@@ -251,7 +251,7 @@ class TwoLayerNet:
         _, grads['W1'], grads['b1'] = Linear_ReLU.backward(dhidden, hidden_cache)
         for name in ('W1', 'W2'):
             loss = loss + 0.5 * self.reg * (self.params[name] ** 2).sum()
-            grads[name] = grads[name] + self.reg * self.params[name]
+            grads[name] += self.reg * self.params[name]
         ### END SOLUTION
         return loss, grads
 
@@ -354,7 +354,7 @@ class FullyConnectedNet:
         for layer in range(1, last + 1):
             weights = self.params[f'W{layer}']
             loss = loss + 0.5 * self.reg * (weights ** 2).sum()
-            grads[f'W{layer}'] = grads[f'W{layer}'] + self.reg * weights
+            grads[f'W{layer}'] += self.reg * weights
         ### END SOLUTION
         return loss, grads
 
@@ -374,7 +374,7 @@ def create_solver_instance(data_dict, dtype, device):
     model = TwoLayerNet(hidden_dim=200, weight_scale=1e-2, reg=1e-3, dtype=dtype, device=device)
     solver = Solver(model, data_dict, update_rule=sgd_momentum,
                     optim_config={'learning_rate': 8e-2, 'momentum': 0.9},
-                    lr_decay=0.85, batch_size=200, num_epochs=15, print_every=1000, device=device)
+                    lr_decay=0.9, batch_size=200, num_epochs=20, print_every=1000, device=device)
     ### END SOLUTION
     return solver
 

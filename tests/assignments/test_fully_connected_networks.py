@@ -40,8 +40,8 @@ def test_the_starter_earns_nothing_and_says_what_is_not_written(tmp_path):
 
 def test_the_other_convention_of_regularisation_is_right_too(tmp_path):
     source = SOLUTION.replace("0.5 * self.reg *", "self.reg *")
-    source = source.replace("+ self.reg * self.params[name]", "+ 2 * self.reg * self.params[name]")
-    source = source.replace("+ self.reg * weights", "+ 2 * self.reg * weights")
+    source = source.replace("+= self.reg * self.params[name]", "+= 2 * self.reg * self.params[name]")
+    source = source.replace("+= self.reg * weights", "+= 2 * self.reg * weights")
     assert all(r.status == "passed" for r in run(tmp_path, source).values())
 
 
@@ -83,11 +83,11 @@ MISTAKES = {
     "biases regularised": ("for name in ('W1', 'W2'):", "for name in ('W1', 'W2', 'b1'):", "two_layer_loss"),
     "regularisation not in the loss": ("loss = loss + 0.5 * self.reg * (self.params[name] ** 2).sum()", "pass", "two_layer_loss"),
     "regularisation by the norm": ("(self.params[name] ** 2).sum()", "self.params[name].norm()", "two_layer_loss"),
-    "regularisation not in the gradient": ("grads[name] = grads[name] + self.reg * self.params[name]", "pass", "two_layer_gradients"),
-    "loss and gradient in two conventions": ("+ self.reg * self.params[name]", "+ 2 * self.reg * self.params[name]",
+    "regularisation not in the gradient": ("grads[name] += self.reg * self.params[name]", "pass", "two_layer_gradients"),
+    "loss and gradient in two conventions": ("+= self.reg * self.params[name]", "+= 2 * self.reg * self.params[name]",
                                              "two_layer_gradients"),
     "gradients swapped": ("dhidden, grads['W2'], grads['b2'] = Linear.backward(dscores, scores_cache)",
-                          "dhidden, grads['b2'], grads['W2'] = Linear.backward(dscores, scores_cache)", "two_layer_gradients"),
+                          "dhidden, grads['b2'], grads['W2'] = Linear.backward(dscores, scores_cache)", "two_layer_loss"),
     "a gradient forgotten": ("_, grads['W1'], grads['b1'] =", "_, grads['W1'], _ =", "two_layer_gradients"),
     # FullyConnectedNet
     "no relu before the last layer": ("Linear_ReLU.forward(out, self", "(Linear if layer == last_ else Linear_ReLU).forward(out, self",
@@ -96,7 +96,7 @@ MISTAKES = {
     "no cast of X": ("X = X.to(self.dtype)", "X = X", "fully_connected_loss"),
     "last layer not regularised": ("for layer in range(1, last + 1):\n            weights", "for layer in range(1, last):\n            weights",
                                    "fully_connected_loss"),
-    "regularisation not in the deep gradient": ("+ self.reg * weights", "", "fully_connected_gradients"),
+    "regularisation not in the deep gradient": ("grads[f'W{layer}'] += self.reg * weights", "pass", "fully_connected_gradients"),
     # update rules
     "momentum with the gradient": ("- config['learning_rate'] * dw\n        next_w = w + v", "X", None),
     "momentum: plus the gradient": ("config['momentum'] * v - config", "config['momentum'] * v + config", "sgd_momentum"),

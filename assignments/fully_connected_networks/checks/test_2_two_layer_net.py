@@ -35,7 +35,7 @@ def draw_net(case, student, reg=0.0):
 )
 def test_two_layer_init(student, case):
     """`TwoLayerNet` starts with small random weights and zero biases."""
-    D, H, C = case.size(300, 400), case.size(200, 300), case.size(30, 40)
+    D, H, C = case.size(100, 140), case.size(90, 120), case.size(35, 45)
     scale = 1e-3 if case.name == "the default weight scale" else case.uniform(1e-3, 1e-1)
     asked = {} if case.name == "the default weight scale" else {"weight_scale": scale}
     dtype = torch.float64 if case.name == "float64" else torch.float32

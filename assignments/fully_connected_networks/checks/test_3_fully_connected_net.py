@@ -23,7 +23,8 @@ def draw_net(case, student, reg=0.0, dtype=torch.float64):
 
 
 @graded(
-    points=6, tolerance=1e-7, needs=LAYERS,
+    points=6,
+    trials=1, tolerance=1e-7, needs=LAYERS,
     cases=[
         case("scores, two hidden layers", 3, depth=3), case("scores, four hidden layers", 2, depth=5),
         case("loss, λ = 0", 3, depth=3, reg=0.0), case("loss, λ > 0", 3, depth=4, reg=3.14),
@@ -37,7 +38,7 @@ def test_fully_connected_loss(student, case):
     """`FullyConnectedNet` starts right, and gives right scores and losses at any depth."""
     if case.name == "initial weights and biases":
         scale = case.uniform(1e-3, 1e-1)
-        sizes = [case.size(200, 300), case.size(100, 150), case.size(100, 150), case.size(30, 40)]
+        sizes = [case.size(100, 140), case.size(70, 90), case.size(70, 90), case.size(35, 45)]
         net = student.FullyConnectedNet(
             sizes[1:-1], input_dim=sizes[0], num_classes=sizes[-1], weight_scale=scale, dtype=torch.float32
         )
@@ -60,7 +61,8 @@ def test_fully_connected_loss(student, case):
 
 
 @graded(
-    points=10, tolerance=1e-6, needs=[*LAYERS, "fully_connected_loss"],
+    points=10,
+    trials=1, tolerance=1e-6, needs=[*LAYERS, "fully_connected_loss"],
     cases=[
         case("two hidden layers, λ = 0", 3, depth=3, reg=0.0), case("two hidden layers, λ = 3.14", 3, depth=3, reg=3.14),
         case("four hidden layers, λ = 0", 2, depth=5, reg=0.0), case("three hidden layers, λ = 3.14", 2, depth=4, reg=3.14),

@@ -1,6 +1,7 @@
 """Answers to hold the student's against, from torch's own layers, autograd and optimisers."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,9 @@ Params = dict[str, Tensor]
 SOFTMAX = "softmax"
 
 
-def gradients(function: Callable[..., Tensor], inputs: Sequence[Tensor], upstream: Tensor | None = None) -> list[Tensor]:
+def gradients(
+    function: Callable[..., Tensor], inputs: Sequence[Tensor], upstream: Tensor | None = None
+) -> list[Tensor]:
     """Return the gradient of `(function(*inputs) * upstream).sum()` for each input, by autograd."""
     leaves = [x.detach().clone().requires_grad_() for x in inputs]
     out = function(*leaves)
@@ -37,7 +40,7 @@ def scores(params: Params, X: Tensor) -> Tensor:
 def draw_params(case: Case, sizes: Sequence[int], scale: float, dtype: torch.dtype = torch.float64) -> Params:
     """Draw parameters of a network of these layer sizes; biases too, so that a forgotten one shows."""
     params = {}
-    for layer, (rows, columns) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
+    for layer, (rows, columns) in enumerate(pairwise(sizes), start=1):
         params[f"W{layer}"] = scale * case.randn(rows, columns, dtype=dtype)
         params[f"b{layer}"] = scale * case.randn(columns, dtype=dtype)
     return params
@@ -62,23 +65,28 @@ def compare_loss(case: Case, got: object, params: Params, X: Tensor, y: Tensor, 
 
 def compare_gradients(case: Case, loss: object, grads: object, params: Params, X: Tensor, y: Tensor, reg: float) -> None:
     """Demand the right gradient for every parameter, and a loss that agrees with them."""
-    got = case.dictionary("grads", grads, params)
-    errors = []
-    for factor in CONVENTIONS.values() if reg else [0.0]:
-        def objective(*values: Tensor, factor: float = factor) -> Tensor:
-            p = dict(zip(params, values, strict=True))
-            return F.cross_entropy(scores(p, X), y) + factor * reg * squares(p)
+    got = {name: case.tensor(f"grads[{name!r}]", value, tuple(params[name].shape), params[name].dtype)
+           for name, value in case.dictionary("grads", grads, params).items()}  # fmt: skip
+    data_loss, data_gradients = loss_and_gradients(params, X, y)
 
-        wanted = dict(zip(params, gradients(objective, list(params.values())), strict=True))
-        distance = sum(
-            float((case.tensor(f"grads[{k!r}]", got[k], tuple(wanted[k].shape), wanted[k].dtype) - wanted[k]).norm())
-            for k in params
-        )
-        errors.append((distance, wanted, objective(*params.values())))
-    _, wanted, wanted_loss = min(errors, key=lambda entry: entry[0])
-    for name in params:
-        case.compare(f"grads[{name!r}]", got[name], wanted[name])
-    case.compare("the loss that goes with these gradients", loss, wanted_loss)
+    def right(factor: float) -> Params:
+        weights = {name: 2 * factor * reg * value for name, value in params.items() if name.startswith("W")}
+        return {name: value + weights.get(name, 0.0) for name, value in data_gradients.items()}
+
+    def distance(factor: float) -> float:
+        return sum(float((got[name] - value).norm()) for name, value in right(factor).items())
+
+    closest = min(CONVENTIONS.values(), key=distance) if reg else 0.0
+    for name, wanted in right(closest).items():
+        case.compare(f"grads[{name!r}]", got[name], wanted)
+    case.compare("the loss that goes with these gradients", loss, data_loss + closest * reg * squares(params))
+
+
+def loss_and_gradients(params: Params, X: Tensor, y: Tensor) -> tuple[Tensor, Params]:
+    """Return the softmax loss of a network and its gradients, without regularisation, by autograd."""
+    leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
+    loss = F.cross_entropy(scores(leaves, X), y)
+    return loss.detach(), dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
 
 
 def overfit(case: Case, student: Proxy, hidden_dims: list[int], weight_scale: float, learning_rate: float) -> float:
@@ -88,8 +96,10 @@ def overfit(case: Case, student: Proxy, hidden_dims: list[int], weight_scale: fl
     gives the gradients, each of which must be right.
     """
     X, y = case.data.X_train[:50].flatten(1), case.data.y_train[:50]
-    params = {name: value.clone() for name, value in draw_params(
-        case, [X.shape[1], *hidden_dims, 10], weight_scale, torch.float32).items()}
+    params = {
+        name: value.clone()
+        for name, value in draw_params(case, [X.shape[1], *hidden_dims, 10], weight_scale, torch.float32).items()
+    }
     for name in params:
         if name.startswith("b"):
             params[name].zero_()
@@ -101,16 +111,19 @@ def overfit(case: Case, student: Proxy, hidden_dims: list[int], weight_scale: fl
             net.params = params
             _, grads = case.items("loss(X, y)", net.loss(X[batch], y[batch]), 2)
             grads = case.dictionary("grads", grads, params)
-            wanted = gradients(
-                lambda *values, batch=batch: F.cross_entropy(
-                    scores(dict(zip(params, values, strict=True)), X[batch]), y[batch]),
-                list(params.values()),
-            )
-            for (name, value), gradient in zip(params.items(), wanted, strict=True):
-                case.compare(f"grads[{name!r}] in training", grads[name], gradient, tolerance=1e-3)
-                value -= learning_rate * grads[name]
-            if not all(bool(torch.isfinite(value).all()) for value in params.values()):
-                return best
+            loss, wanted = loss_and_gradients(params, X[batch], y[batch])
+            if not bool(torch.isfinite(loss)):
+                return best  # the learning rate is too large
+            for name, value in params.items():
+                got = grads[name]
+                case.require(
+                    isinstance(got, Tensor)
+                    and got.shape == value.shape
+                    and got.dtype == value.dtype
+                    and bool((got - wanted[name]).norm() <= 1e-3 * wanted[name].norm()),
+                    f"grads[{name!r}] is wrong in training",
+                )
+                value.sub_(got, alpha=learning_rate)
         best = max(best, accuracy(params, X, y))
         if best == 1.0:
             break
@@ -139,8 +152,10 @@ def saved_network(case: Case, file: str, layers: int | None = None) -> Params:
             value = saved[name]
             is_weight = name.startswith("W")
             case.require(
-                isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64),
-                f"`{file}`: {name} is not a tensor of floating-point numbers")
+                isinstance(value, Tensor)
+                and value.dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64),
+                f"`{file}`: {name} is not a tensor of floating-point numbers",
+            )
             case.require(value.ndim == (2 if is_weight else 1), f"`{file}`: {name} has shape {tuple(value.shape)}")
         columns = saved[f"W{layer}"].shape[1]
         fits = saved[f"W{layer}"].shape[0] == rows and saved[f"b{layer}"].shape[0] == columns
@@ -165,7 +180,8 @@ def agrees(case: Case, net: Proxy, params: Params, X: Tensor, y: Tensor) -> None
             theirs = float((wanted[order].argmax(1) == y[order]).float().mean())
             case.fail(
                 f"your `load` and `loss` give other scores than the saved weights: on {len(order)} images "
-                f"yours classify {yours:.1%} correctly, the weights {theirs:.1%}")
+                f"yours classify {yours:.1%} correctly, the weights {theirs:.1%}"
+            )
 
 
 def check_spread(case: Case, params: Params, scale: float, measure: bool = False) -> None:

@@ -21,14 +21,16 @@ def draw_linear(case):
     dims = [case.size(2, 5) for _ in range(case.dims)]
     x = case.randn(n, *dims)
     if given.get("transposed"):
-        x = case.randn(*dims, n).movedim(-1, 0)
+        x = case.randn(n, *reversed(dims)).transpose(1, 2)
     depth = int(torch.tensor(dims).prod())
     m = case.size(2, 7)
     return x, case.randn(depth, m), case.randn(m)
 
 
 @graded(
-    points=4, tolerance=1e-7, cases=SHAPES, trials=3,
+    points=4,
+    tolerance=1e-7,
+    cases=SHAPES,
     hint="Make each image one row of D numbers first (reshape to N rows), then one matrix product and one sum.",
 )
 def test_linear_forward(student, case):
@@ -39,7 +41,10 @@ def test_linear_forward(student, case):
 
 
 @graded(
-    points=6, tolerance=1e-8, cases=SHAPES, needs=["linear_forward"], trials=3,
+    points=6,
+    tolerance=1e-8,
+    cases=SHAPES,
+    needs=["linear_forward"],
     hint="Write down the shapes: dx has the shape of x, dw that of w, db that of b; only one product of "
     "dout with x or w has each of them.",
 )
@@ -49,7 +54,9 @@ def test_linear_backward(student, case):
     dout = case.randn(len(x), len(b))
     _, cache = case.items("Linear.forward", student.Linear.forward(x, w, b), 2)
     got = case.items("Linear.backward", student.Linear.backward(dout, cache), 3)
-    for name, mine, right in zip(("dx", "dw", "db"), got, reference.gradients(reference.linear, (x, w, b), dout), strict=True):
+    for name, mine, right in zip(
+        ("dx", "dw", "db"), got, reference.gradients(reference.linear, (x, w, b), dout), strict=True
+    ):
         case.compare(name, mine, right)
 
 
@@ -80,8 +87,10 @@ def test_relu_forward(student, case):
 
 
 @graded(
-    points=3, tolerance=1e-8, needs=["relu_forward"],
-    cases=[case("numbers of both signs", 8), case("numbers that are exactly zero", 2, edge=True)], trials=3,
+    points=3,
+    tolerance=1e-8,
+    needs=["relu_forward"],
+    cases=[case("numbers of both signs", 8), case("numbers that are exactly zero", 2, edge=True)],
     hint="The gradient passes where the input was positive, and nowhere else.",
 )
 def test_relu_backward(student, case):
@@ -93,7 +102,9 @@ def test_relu_backward(student, case):
 
 
 @graded(
-    points=2, tolerance=1e-8, needs=["linear_forward", "linear_backward", "relu_forward", "relu_backward"],
+    points=2,
+    tolerance=1e-8,
+    needs=["linear_forward", "linear_backward", "relu_forward", "relu_backward"],
     cases=[case("forward", 1, dims=2), case("backward", 1, dims=3)],
     hint="This sandwich is given: if it fails, one of its two layers is wrong.",
 )

@@ -13,23 +13,29 @@ def draw_net(case, student, reg=0.0):
     X = case.randn(n, *shape)
     depth = X[0].numel()
     net = student.TwoLayerNet(
-        input_dim=depth, hidden_dim=hidden, num_classes=classes, reg=reg, dtype=torch.float64, device="cpu")
+        input_dim=depth, hidden_dim=hidden, num_classes=classes, reg=reg, dtype=torch.float64, device="cpu"
+    )
     params = reference.draw_params(case, [depth, hidden, classes], 0.5)
     net.params = {name: value.clone() for name, value in params.items()}
     return net, params, X, case.labels(n, classes)
 
 
 @graded(
-    points=3, trials=1, tolerance=0.1,
+    points=3,
+    trials=1,
+    tolerance=0.1,
     cases=[
-        case("shapes and type", 2), case("weights", 4), case("biases", 2),
-        case("the default weight scale", 1, edge=True), case("float64", 1, edge=True),
+        case("shapes and type", 2),
+        case("weights", 4),
+        case("biases", 2),
+        case("the default weight scale", 1, edge=True),
+        case("float64", 1, edge=True),
     ],
     hint="W1 and W2 are normal with mean 0 and standard deviation weight_scale; b1 and b2 are zeros; all have the dtype asked for.",
 )
 def test_two_layer_init(student, case):
     """`TwoLayerNet` starts with small random weights and zero biases."""
-    D, H, C = case.size(300, 400), case.size(200, 300), case.size(30, 40)
+    D, H, C = case.size(100, 140), case.size(90, 120), case.size(35, 45)
     scale = 1e-3 if case.name == "the default weight scale" else case.uniform(1e-3, 1e-1)
     asked = {} if case.name == "the default weight scale" else {"weight_scale": scale}
     dtype = torch.float64 if case.name == "float64" else torch.float32
@@ -48,7 +54,10 @@ SCORES = [case("vectors", 5), case("images", 5)]
 
 
 @graded(
-    points=5, tolerance=1e-7, cases=SCORES, needs=["linear_forward", "relu_forward", "linear_relu", "two_layer_init"],
+    points=5,
+    tolerance=1e-7,
+    cases=SCORES,
+    needs=["linear_forward", "relu_forward", "linear_relu", "two_layer_init"],
     hint="Linear – ReLU – linear, and nothing after the last layer: scores may be negative.",
 )
 def test_two_layer_scores(student, case):
@@ -61,7 +70,9 @@ BACKWARD = ["linear_forward", "linear_backward", "relu_forward", "relu_backward"
 
 
 @graded(
-    points=5, tolerance=1e-7, needs=[*BACKWARD, "two_layer_init", "two_layer_scores"],
+    points=5,
+    tolerance=1e-7,
+    needs=[*BACKWARD, "two_layer_init", "two_layer_scores"],
     cases=[case("vectors, λ = 0", 5, reg=0.0), case("images, λ > 0", 5, reg=0.9)],
     hint="The softmax loss of the scores, plus ½·λ times the sum of all squared weights of both layers; biases do not count.",
 )
@@ -73,7 +84,9 @@ def test_two_layer_loss(student, case):
 
 
 @graded(
-    points=8, tolerance=1e-6, needs=[*BACKWARD, "two_layer_init", "two_layer_scores", "two_layer_loss"], trials=3,
+    points=8,
+    tolerance=1e-6,
+    needs=[*BACKWARD, "two_layer_init", "two_layer_scores", "two_layer_loss"],
     cases=[case("vectors, λ = 0", 5, reg=0.0), case("images, λ = 0.7", 5, reg=0.7)],
     hint="Go back through the layers in reverse order. If only λ > 0 fails, the regularisation in the loss and "
     "in the gradients do not belong together: ½·λ·ΣW² has the gradient λ·W.",
@@ -86,7 +99,9 @@ def test_two_layer_gradients(student, case):
 
 
 @graded(
-    points=8, trials=1, needs=["linear_forward", "relu_forward", "linear_relu", "two_layer_init", "two_layer_scores"],
+    points=8,
+    trials=1,
+    needs=["linear_forward", "relu_forward", "linear_relu", "two_layer_init", "two_layer_scores"],
     cases=[case("the saved network", 1)],
     hint="Train with `create_solver_instance`, then save the network with the best parameters. Try another "
     "learning rate first, then more hidden units.",

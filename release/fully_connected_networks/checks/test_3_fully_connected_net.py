@@ -15,14 +15,16 @@ def draw_net(case, student, reg=0.0, dtype=torch.float64):
     X = case.randn(n, 3, case.size(2, 3), case.size(2, 4))
     depth = X[0].numel()
     net = student.FullyConnectedNet(
-        hidden, input_dim=depth, num_classes=classes, reg=reg, weight_scale=0.1, dtype=dtype, device="cpu")
+        hidden, input_dim=depth, num_classes=classes, reg=reg, weight_scale=0.1, dtype=dtype, device="cpu"
+    )
     params = reference.draw_params(case, [depth, *hidden, classes], 0.5, dtype)
     net.params = {name: value.clone() for name, value in params.items()}
     return net, params, X, case.labels(n, classes)
 
 
 @graded(
-    points=6, tolerance=1e-7, needs=LAYERS,
+    points=6,
+    trials=1, tolerance=1e-7, needs=LAYERS,
     cases=[
         case("scores, two hidden layers", 3, depth=3), case("scores, four hidden layers", 2, depth=5),
         case("loss, λ = 0", 3, depth=3, reg=0.0), case("loss, λ > 0", 3, depth=4, reg=3.14),
@@ -36,9 +38,10 @@ def test_fully_connected_loss(student, case):
     """`FullyConnectedNet` starts right, and gives right scores and losses at any depth."""
     if case.name == "initial weights and biases":
         scale = case.uniform(1e-3, 1e-1)
-        sizes = [case.size(200, 300), case.size(100, 150), case.size(100, 150), case.size(30, 40)]
+        sizes = [case.size(100, 140), case.size(70, 90), case.size(70, 90), case.size(35, 45)]
         net = student.FullyConnectedNet(
-            sizes[1:-1], input_dim=sizes[0], num_classes=sizes[-1], weight_scale=scale, dtype=torch.float32)
+            sizes[1:-1], input_dim=sizes[0], num_classes=sizes[-1], weight_scale=scale, dtype=torch.float32
+        )
         shapes = {f"W{i}": (sizes[i - 1], sizes[i]) for i in (1, 2, 3)} | {f"b{i}": (sizes[i],) for i in (1, 2, 3)}
         got = case.dictionary("params", net.params, shapes)
         params = {k: case.tensor(f"params[{k!r}]", got[k], shapes[k], torch.float32) for k in shapes}
@@ -58,7 +61,8 @@ def test_fully_connected_loss(student, case):
 
 
 @graded(
-    points=10, tolerance=1e-6, needs=[*LAYERS, "fully_connected_loss"],
+    points=10,
+    trials=1, tolerance=1e-6, needs=[*LAYERS, "fully_connected_loss"],
     cases=[
         case("two hidden layers, λ = 0", 3, depth=3, reg=0.0), case("two hidden layers, λ = 3.14", 3, depth=3, reg=3.14),
         case("four hidden layers, λ = 0", 2, depth=5, reg=0.0), case("three hidden layers, λ = 3.14", 2, depth=4, reg=3.14),
@@ -90,7 +94,10 @@ NETWORK = [*LAYERS, "fully_connected_loss", "fully_connected_gradients"]
 
 
 @graded(
-    points=4, trials=1, needs=NETWORK, cases=[case("50 images, 20 epochs", 1)],
+    points=4,
+    trials=1,
+    needs=NETWORK,
+    cases=[case("50 images, 20 epochs", 1)],
     hint="Look at the loss: if it does not move, both numbers are too small; if it jumps or becomes NaN, the "
     "learning rate is too large.",
 )
@@ -100,7 +107,10 @@ def test_overfit_three_layer(student, case):
 
 
 @graded(
-    points=4, trials=1, needs=NETWORK, cases=[case("50 images, 20 epochs", 1)],
+    points=4,
+    trials=1,
+    needs=NETWORK,
+    cases=[case("50 images, 20 epochs", 1)],
     hint="Deeper nets need larger weights to begin with: with small ones the signal dies from layer to layer.",
 )
 def test_overfit_five_layer(student, case):
@@ -109,7 +119,9 @@ def test_overfit_five_layer(student, case):
 
 
 @graded(
-    points=5, trials=1, needs=["linear_forward", "relu_forward", "linear_relu", "fully_connected_loss"],
+    points=5,
+    trials=1,
+    needs=["linear_forward", "relu_forward", "linear_relu", "fully_connected_loss"],
     cases=[case("the saved network", 1)],
     hint="Save the five-layer net at the epoch at which it knows all 50 images.",
 )

@@ -5,8 +5,10 @@ import torch
 from toolbox.checks import case, graded
 
 CASES = [
-    case("defaults, several steps", 4), case("settings of its own, several steps", 4, settings=True),
-    case("a bias vector", 1, edge=True), case("float32", 1, edge=True),
+    case("defaults, several steps", 4),
+    case("settings of its own, several steps", 4, settings=True),
+    case("a bias vector", 1, edge=True),
+    case("float32", 1, edge=True),
 ]
 
 
@@ -27,7 +29,7 @@ def follow(case, rule, name, optimizer, settings, defaults, states):
     right = w.clone().requires_grad_()
     torch_rule = optimizer([right], {**defaults, **chosen})
     allowed = 1e-4 if dtype == torch.float32 else None
-    for step in range(1, 6):
+    for step in range(1, 4):
         dw = case.randn(*shape, dtype=dtype)
         right.grad = dw.clone()
         torch_rule.step()
@@ -38,12 +40,20 @@ def follow(case, rule, name, optimizer, settings, defaults, states):
         for key, wanted in states(torch_rule.state[right], {**defaults, **chosen}).items():
             case.require(key in config, f"config has no entry {key!r} after step {step}")
             if key == "t":
-                case.require(case.number("config['t']", config[key]) == wanted, f"config['t'] is not {step} after step {step}")
+                case.require(
+                    case.number("config['t']", config[key]) == wanted, f"config['t'] is not {step} after step {step}"
+                )
             else:
                 case.compare(f"config[{key!r}] of step {step}", config[key], wanted, tolerance=allowed)
 
 
-@graded(points=4, tolerance=1e-7, cases=CASES, hint="The velocity keeps a share of its past and takes a step against the gradient.")
+@graded(
+    points=4,
+    tolerance=1e-7,
+    cases=CASES,
+    trials=1,
+    hint="The velocity keeps a share of its past and takes a step against the gradient.",
+)
 def test_sgd_momentum(student, case):
     """`sgd_momentum` follows the velocity over several steps and keeps it in config."""
     follow(
@@ -55,7 +65,13 @@ def test_sgd_momentum(student, case):
     )  # fmt: skip
 
 
-@graded(points=4, tolerance=1e-7, cases=CASES, hint="Update the cache first, then use it; ε is added to the root, not under it.")
+@graded(
+    points=4,
+    tolerance=1e-7,
+    cases=CASES,
+    trials=1,
+    hint="Update the cache first, then use it; ε is added to the root, not under it.",
+)
 def test_rmsprop(student, case):
     """`rmsprop` divides by the moving root mean square and keeps it in config."""
     follow(
@@ -69,7 +85,10 @@ def test_rmsprop(student, case):
 
 
 @graded(
-    points=5, tolerance=1e-7, cases=CASES,
+    points=5,
+    tolerance=1e-7,
+    cases=CASES,
+    trials=1,
     hint="Count the step first, then correct both moving averages by 1 − βᵗ; the averages themselves are kept uncorrected.",
 )
 def test_adam(student, case):

@@ -1,0 +1,104 @@
+"""What holds the repository together: its files agree with each other, and layers point one way."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from autograder.assignment import assignment_names, load_assignment
+from autograder.course import open_course
+from autograder.release.build import stale
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+CONDA_NAMES = {"torch": "pytorch"}
+STANDARD = __import__("sys").stdlib_module_names
+
+
+def requirements():
+    return dict(re.match(r"([\w-]+)(.*)", line).groups() for line in PROJECT["dependencies"])
+
+
+def test_the_conda_environment_is_in_step_with_the_project():
+    listed = yaml.safe_load((REPOSITORY / "environment.yml").read_text())["dependencies"]
+    plain = {line for line in listed if isinstance(line, str)}
+    wanted = {f"{CONDA_NAMES.get(name, name)}{bound}" for name, bound in requirements().items()}
+    assert plain == wanted | {f"python{PROJECT['requires-python']}", "pip"}
+
+
+def test_every_dependency_is_pinned_to_one_version():
+    lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    dev = [re.match(r"[\w-]+", line).group() for line in PROJECT["optional-dependencies"]["dev"]]
+    assert {name.lower() for name in [*requirements(), *dev]} <= {name.lower() for name in pins}
+
+
+def test_the_readme_begins_with_the_two_commands():
+    commands = re.findall(r"^\s*(make \w+)$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
+    assert commands[:2] == ["make demo", "make test"]
+
+
+def test_the_makefile_has_every_target():
+    targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    assert {"demo", "test", "lint", "release", "verify", "notebooks", "bench", "clean"} <= set(targets)
+
+
+@pytest.mark.parametrize("name", assignment_names(open_course(REPOSITORY)))
+def test_the_release_in_git_is_what_its_source_gives(name):
+    course = open_course(REPOSITORY)
+    load_assignment(course, name)
+    assert stale(course, name) == []
+
+
+def imports(path):
+    """Return the modules that a file imports, at its top or inside its functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or ""
+
+
+LAYERS = {
+    # what may not be imported from where
+    "toolbox": ("autograder", "assignments", "examples", "benchmarks", "nbgrader", "typer", "rich"),
+    "autograder/sandbox": ("toolbox", "autograder.grading", "autograder.course", "autograder.assignment", "pytest"),
+    "autograder/grading": ("autograder.gradebook", "autograder.nbgrader", "autograder.cli", "nbgrader"),
+    "autograder/release": ("autograder.cli", "autograder.grading", "autograder.sandbox"),
+    "autograder/course": ("autograder.grading", "autograder.release", "autograder.nbgrader", "nbgrader"),
+}
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_layers_point_one_way(folder):
+    for path in (REPOSITORY / folder).rglob("*.py"):
+        for module in imports(path):
+            for forbidden in LAYERS[folder]:
+                assert module != forbidden and not module.startswith(f"{forbidden}."), f"{path}: imports {module}"
+
+
+def test_the_toolbox_needs_nothing_but_what_students_install():
+    allowed = {"toolbox", "numpy", "torch", "matplotlib", "tqdm", "pytest", "IPython", "_pytest"}
+    for path in (REPOSITORY / "toolbox").rglob("*.py"):
+        for module in imports(path):
+            top = module.split(".")[0]
+            assert top in allowed or top in STANDARD, f"{path}: imports {module}"
+
+
+def test_nothing_but_the_command_line_prints():
+    for path in (REPOSITORY / "autograder").rglob("*.py"):
+        if path.name == "cli.py":
+            continue
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"], f"{path} prints"
+
+
+def test_the_engine_knows_no_assignment_by_name():
+    names = assignment_names(open_course(REPOSITORY))
+    for folder in ("autograder", "toolbox"):
+        for path in (REPOSITORY / folder).rglob("*.py"):
+            for name in names:
+                assert name not in path.read_text(encoding="utf-8"), f"{path} names {name}"
