@@ -184,11 +184,11 @@ if OPENED:
         "fills_memory": Attack(
             with_linear("""        hoard = []
         for _ in range(16):
-            hoard.append(bytearray(1 << 28))
+            hoard.append(torch.empty(1 << 26))
         out = x.reshape(x.shape[0], -1) @ w + b
 """),
             {"linear_forward"},
-            "MemoryError",
+            "allocate memory",
         ),
         "is_a_link": Attack(link_to(solution), EVERYTHING, "is a link"),
         "pickles_a_command": Attack(TRUTH, {"two_layer_accuracy"}, "cannot be read as a saved model",
