@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -24,6 +24,7 @@ from rich.table import Table
 from autograder.assignment import Assignment, load_assignment
 from autograder.course import find_course, init_course, open_course, secret_seed
 from autograder.errors import UserError
+from toolbox.manifest import DataSet
 
 app = typer.Typer(
     name="autograder",
@@ -36,6 +37,7 @@ app = typer.Typer(
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+Isolation = Literal["best", "namespaces", "landlock", "process"]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The assignment: a folder of assignments/.")]
 CourseFolder = Annotated[
     Path | None,
@@ -103,14 +105,13 @@ def grade(
         int | None, typer.Option(min=1, help="How many submissions at once (default: the number of processors).")
     ] = None,
     isolation: Annotated[
-        str | None,
-        typer.Option(metavar="LEVEL", help="best, namespaces, landlock or process (default: as course.toml says)."),
+        Isolation | None, typer.Option(help="How student code is walled in (default: as course.toml says).")
     ] = None,
     accept_weaker: Annotated[
         bool, typer.Option("--accept-weaker", help="Go on where the isolation is below what course.toml asks for.")
     ] = False,
     data: Annotated[
-        str | None, typer.Option(metavar="NAME", help="cifar10 or standin (default: as course.toml says).")
+        DataSet | None, typer.Option(help="The images to grade with (default: as course.toml says).")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON lines, nothing else.")] = False,
@@ -180,7 +181,7 @@ def grade(
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """Show which layers of isolation this machine offers to student code, and which level that makes."""
-    from autograder.sandbox import host_layers
+    from autograder.sandbox import best_level, host_layers
 
     layers = host_layers()
     if as_json:
@@ -192,6 +193,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
     for layer in layers:
         table.add_row("✓" if layer.available else "✗", layer.name, layer.detail)
     out.print(table)
+    out.print(f"Grading here runs at the level: {best_level(layers)}")
     if sys.platform != "linux":
         out.print(
             "Only Linux has these layers. On Windows, grade in WSL 2; elsewhere, in a Linux container or machine."

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 from autograder.assignment import Assignment
@@ -183,9 +181,8 @@ class JailBackend:
         if name in self._submission.problems:
             return StudentError("raised", self._submission.problems[name])
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                (Path(folder) / name).write_bytes(self._submission.files[name])
-                inspect_archive(Path(folder) / name, self._assignment.limits.model_mb * 1024**2, MAX_ENTRIES)
+            content = self._submission.files[name]
+            inspect_archive(name, content, self._assignment.limits.model_mb * 1024**2, MAX_ENTRIES)
             return self._living().read_tensors(name, seconds=READ_SECONDS)
         except (BadModel, BadFile, StudentRaised) as error:
             sentence = error.message if isinstance(error, StudentRaised) else str(error)

@@ -86,10 +86,11 @@ def grade(
             nothing is graded then.
     """
     seed, _ = secret_seed(course)
+    dataset = dataset or course.grading.data
     todo: list[tuple[Submission, str]] = []
     for student in students:
         submission = read_submission(course, assignment, student)
-        key = records.key(course, assignment, submission, seed)
+        key = records.key(assignment, submission, seed, dataset)
         old = None if force else records.read(course, assignment.name, student)
         if old is not None and old["key"] == key:
             yield Outcome(student, old, fresh=False)
@@ -98,15 +99,15 @@ def grade(
     if not todo:
         return
     with contextlib.ExitStack() as stack:
-        preloaded = stack.enter_context(_preload(course, assignment, isolation, accept_weaker))
-        examination = _prepare(course, assignment, seed, preloaded, dataset)
+        preloaded = stack.enter_context(_preload(course, isolation, accept_weaker))
+        examination = _prepare(assignment, seed, preloaded, dataset)
         for outcome in _examine_all(examination, preloaded, todo, workers or os.cpu_count() or 1):
             if outcome.record is not None:
                 records.write(course, outcome.record)
             yield outcome
 
 
-def _preload(course: Course, assignment: Assignment, isolation: str | None, accept_weaker: bool) -> Preloaded:
+def _preload(course: Course, isolation: str | None, accept_weaker: bool) -> Preloaded:
     asked = isolation or course.grading.isolation
     try:
         preloaded = Preloaded(asked, PRELOADED)
@@ -122,16 +123,14 @@ def _preload(course: Course, assignment: Assignment, isolation: str | None, acce
     return preloaded
 
 
-def _prepare(
-    course: Course, assignment: Assignment, seed: bytes, preloaded: Preloaded, dataset: str | None
-) -> Examination:
+def _prepare(assignment: Assignment, seed: bytes, preloaded: Preloaded, dataset: str) -> Examination:
     """Load what examiners share before any is forked, so that they need not load it themselves."""
     torch.set_num_threads(1)
     keep_freed_memory()
     try:
         checks = load_checks(assignment.checks)
         images = assignment.images
-        loaded = data.load(dataset or course.grading.data, parts=images.parts, num_train=images.num_train)
+        loaded = data.load(dataset, parts=images.parts, num_train=images.num_train)
     except ChecksBroken as error:
         raise UserError(f"The checks cannot be run, nothing is graded. {error}") from None
     except data.DataError as error:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from autograder.sandbox.archive import inspect_archive
     from autograder.sandbox.encode import NotEncodable
     from autograder.sandbox.jail import Jail, Scan
-    from autograder.sandbox.layers import Layer, host_layers
+    from autograder.sandbox.layers import Layer, best_level, host_layers
     from autograder.sandbox.preloaded import Preloaded
     from autograder.sandbox.wire import Ref, Value
 
@@ -53,6 +53,7 @@ __all__ = [
     "TimedOut",
     "Usage",
     "Value",
+    "best_level",
     "host_layers",
     "inspect_archive",
 ]
@@ -65,6 +66,7 @@ _HOMES = {
     "Ref": "wire",
     "Scan": "jail",
     "Value": "wire",
+    "best_level": "layers",
     "host_layers": "layers",
     "inspect_archive": "archive",
 }

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -159,6 +159,12 @@ def host_layers() -> list[Layer]:
         return [Layer(*entry) for entry in json.loads(done.stdout)]
     except ValueError:
         raise SandboxError(f"the layers of this host cannot be tried: {done.stderr.strip()[-500:]}") from None
+
+
+def best_level(layers: Sequence[Layer]) -> str:
+    """Return the level that "best" comes to with these layers."""
+    there = {layer.name for layer in layers if layer.available}
+    return Plan(seccomp="seccomp" in there, landlock="landlock" in there, namespaces="namespaces" in there).level
 
 
 def _report() -> None:

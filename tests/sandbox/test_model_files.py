@@ -31,7 +31,7 @@ def read(best: Preloaded, tmp_path: Path) -> Read:
             path.write_bytes(content)
         else:
             torch.save(content, path)
-        inspect_archive(path, max_bytes=32 << 20)
+        inspect_archive(path.name, path.read_bytes(), max_bytes=32 << 20)
         with best.start({name: path}) as jail:
             return jail.read_tensors(name, seconds=30)
 
@@ -188,7 +188,7 @@ def test_too_many_entries_are_refused(tmp_path: Path) -> None:
         for n in range(50):
             archive.writestr(str(n), b"")
     with pytest.raises(BadModel, match="more than 10 entries"):
-        inspect_archive(path, 1 << 20, 10)
+        inspect_archive(path.name, path.read_bytes(), 1 << 20, 10)
 
 
 def test_damaged_archives_are_refused_or_fine_and_never_crash_the_examiner(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_damaged_archives_are_refused_or_fine_and_never_crash_the_examiner(tmp_p
             broken[generator.randrange(len(broken))] = generator.randrange(256)
         path.write_bytes(broken[: generator.choice((len(broken), generator.randrange(len(broken))))])
         try:
-            inspect_archive(path, 1 << 20)
+            inspect_archive(path.name, path.read_bytes(), 1 << 20)
         except BadModel as error:
             assert str(error).startswith("net.pth")
 
