@@ -16,10 +16,10 @@ from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from autograder.assignment import Assignment, load_assignment
 from autograder.course import Course
 from autograder.errors import UserError
-from autograder.nbgrader.read import Unreadable, read_plain_file
 from autograder.nbgrader.run import alembic_on_path, database, load_config
 from autograder.nbgrader.show import score_of
 from autograder.nbgrader.submission import released_notebook, submitted_notebook
+from autograder.plain_file import Unreadable, read_plain_file
 
 Row = tuple[float | None, float | None, bool, float]
 """auto_score, manual_score, needs_manual_grade, max_score."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from autograder.assignment import Assignment
 from autograder.course import Course
 from autograder.errors import UserError
+from autograder.plain_file import Unreadable, read_plain_file
 
 STUDENT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}")
 """The grammar of student ids: they become folder and file names."""
@@ -73,13 +73,9 @@ def read_submission(course: Course, assignment: Assignment, student: str) -> Sub
     try:
         for name, limit in limits(assignment).items():
             try:
-                files[name] = _read(descriptor, name, limit)
-            except FileNotFoundError:
-                problems[name] = f"`{name}` is missing."
-            except _Unusable as error:
+                files[name] = read_plain_file(name, limit, descriptor)
+            except Unreadable as error:
                 problems[name] = f"`{name}` {error}."
-            except OSError as error:
-                problems[name] = f"`{name}` cannot be read ({error.strerror})."
     finally:
         os.close(descriptor)
     return Submission(student, files, problems)
@@ -95,10 +91,6 @@ def limits(assignment: Assignment) -> dict[str, int]:
     }
 
 
-class _Unusable(Exception):
-    pass
-
-
 def _open_folder(folder: Path) -> int:
     """Open `<student>/<assignment>` so that neither of the two is a link."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -107,21 +99,3 @@ def _open_folder(folder: Path) -> int:
         return os.open(folder.name, flags, dir_fd=parent)
     finally:
         os.close(parent)
-
-
-def _read(folder: int, name: str, limit: int) -> bytes:
-    try:
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a link" if stat.S_ISLNK(status.st_mode) else "no regular file"
-            raise _Unusable(f"is {kind}; hand in the file itself")
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    except IsADirectoryError:
-        raise _Unusable("is a folder; hand in a file") from None
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _Unusable("is no regular file")
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise _Unusable(f"is larger than the {limit / 1024**2:g} MB allowed")
-    return content

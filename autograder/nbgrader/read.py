@@ -1,46 +1,16 @@
-"""Reading files that students sent: plain files only, up to a size, and never a crash."""
+"""Reading submitted notebooks: cells, whatever else the file holds, and never a crash."""
 
 from __future__ import annotations
 
 import json
-import os
-import stat
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+from autograder.plain_file import Unreadable, read_plain_file
+
 MAX_CELLS = 2000
-
-
-class Unreadable(Exception):
-    """A file that cannot be used; the text says why, to follow on its name."""
-
-
-def read_plain_file(path: Path, limit: int) -> bytes:
-    """Return the content of a plain file, at most `limit` bytes; a link is not followed.
-
-    Raises:
-        Unreadable: it is missing, not a plain file, or larger.
-    """
-    try:
-        # O_NONBLOCK: opening a named pipe must not wait for a writer
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
-        raise Unreadable("is missing") from None
-    except OSError as error:
-        reason = "is a link" if path.is_symlink() else f"cannot be opened ({error.strerror})"
-        raise Unreadable(reason) from None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Unreadable("is not a plain file")
-            content = file.read(limit + 1)
-        except OSError as error:
-            raise Unreadable(f"cannot be read ({error.strerror})") from None
-    if len(content) > limit:
-        raise Unreadable(f"is larger than {limit:,} bytes")
-    return content
 
 
 def read_cells(path: Path, limit: int) -> list[dict[str, Any]]:

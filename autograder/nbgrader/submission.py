@@ -17,7 +17,8 @@ from autograder.assignment import Assignment
 from autograder.course import Course
 from autograder.errors import UserError
 from autograder.nbgrader.clean import clean_cell, text_of
-from autograder.nbgrader.read import Unreadable, read_cells
+from autograder.nbgrader.read import read_cells
+from autograder.plain_file import Unreadable
 
 MB = 1_000_000
 
