@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+from nbgrader.apps.api import NbGraderAPI
 
 from autograder.assignment import load_assignment
 from autograder.course import init_course, open_course
 from autograder.gradebook import rows
 from autograder.grading import records
+from autograder.nbgrader.run import load_config
 from autograder.release.build import generate
 from examples.class_of_examples import CLASS, MODULE, NAME, write_class
 
@@ -137,13 +139,27 @@ def test_nbgrader_leaves_the_same_rows(course):
     }
 
 
-def test_nbgrader_alone_grades_the_class_too(course):
-    """With neither records nor rows, `nbgrader autograde` does the whole work."""
-    before = rows(course, NAME)
+def start_anew(course):
+    """Take away records and gradebook, so that nothing is graded."""
     for path in (course.results / NAME).glob("*.json"):
         path.unlink()
     (course.root / "gradebook.db").unlink()
     generate(course, NAME)
+
+
+def test_formgraders_button_leaves_the_same_rows(course):
+    before = rows(course, NAME)
+    start_anew(course)
+    api = NbGraderAPI(config=load_config(course))
+    answers = {student: api.autograde(NAME, student)["success"] for student in before}
+    assert answers == {student: student != "no_notebook" for student in before}
+    assert rows(course, NAME) == before
+
+
+def test_nbgrader_alone_grades_the_class_too(course):
+    """With neither records nor rows, `nbgrader autograde` does the whole work."""
+    before = rows(course, NAME)
+    start_anew(course)
     command = [sys.executable, "-m", "nbgrader", "autograde", NAME, "--force"]
     subprocess.run(command, cwd=course.root, capture_output=True, timeout=300, check=False)
     assert rows(course, NAME) == before
