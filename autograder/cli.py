@@ -173,7 +173,7 @@ def grade(
             out.print(f"{len(unchanged)} unchanged since they were graded (--force grades them again).")
     failed = [one for one in outcomes if one.record is None]
     for one in failed:
-        err.print(f"{one.student}: not graded, the grader itself failed: {one.trouble.lstrip('!')}", markup=False)
+        err.print(f"{one.student}: not graded: {one.trouble.lstrip('!')}", markup=False)
     if failed:
         raise UserError(f"{len(failed)} of {len(outcomes)} submissions were not graded; the others are recorded.")
 

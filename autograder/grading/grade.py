@@ -89,7 +89,11 @@ def grade(
     dataset = dataset or course.grading.data
     todo: list[tuple[Submission, str]] = []
     for student in students:
-        submission = read_submission(course, assignment, student)
+        try:
+            submission = read_submission(course, assignment, student)
+        except UserError as error:  # one folder that cannot be opened keeps nobody else waiting
+            yield Outcome(student, None, trouble=str(error))
+            continue
         key = records.key(assignment, submission, seed, dataset)
         old = None if force else records.read(course, assignment.name, student)
         if old is not None and old["key"] == key:

@@ -48,7 +48,7 @@ def students(course: Course, assignment: Assignment) -> tuple[list[str], list[st
     odd: list[str] = []
     if course.submitted.is_dir():
         for folder in sorted(course.submitted.iterdir()):
-            if not (folder / assignment.name).is_dir():
+            if not os.path.isdir(folder / assignment.name):
                 continue
             usable = STUDENT_ID.fullmatch(folder.name) and not folder.is_symlink()
             (found if usable else odd).append(folder.name)
@@ -66,8 +66,13 @@ def read_submission(course: Course, assignment: Assignment, student: str) -> Sub
     folder = course.submitted / student / assignment.name
     try:
         descriptor = _open_folder(folder)
-    except OSError:
+    except FileNotFoundError:
         raise UserError(f"{folder}: there is no such submission. Put the student's files into this folder.") from None
+    except OSError as error:
+        if folder.is_symlink():
+            reason = "lies in a folder that is a link; hand in the files themselves"
+            return Submission(student, {}, {name: f"`{name}` {reason}." for name in assignment.files.submitted})
+        raise UserError(f"{folder}: this folder cannot be opened: {error.strerror}.") from None
     files: dict[str, bytes] = {}
     problems: dict[str, str] = {}
     try:
