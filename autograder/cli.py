@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,8 +29,8 @@ from toolbox.manifest import DataSet
 
 app = typer.Typer(
     name="autograder",
-    help="Release assignments, grade submissions as untrusted code, record scores in nbgrader's gradebook.",
     no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
@@ -43,6 +44,19 @@ CourseFolder = Annotated[
     Path | None,
     typer.Option("--course", metavar="DIR", help="The course folder (default: the one that this folder is in)."),
 ]
+Images = Annotated[
+    DataSet | None, typer.Option("--data", help="The images to grade with (default: as course.toml says).")
+]
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Release assignments, grade submissions as untrusted code, record scores in nbgrader's gradebook."""
+    if version:
+        out.print(metadata.version("coursekit"))
+        raise typer.Exit
 
 
 def main() -> None:
@@ -110,9 +124,7 @@ def grade(
     accept_weaker: Annotated[
         bool, typer.Option("--accept-weaker", help="Go on where the isolation is below what course.toml asks for.")
     ] = False,
-    data: Annotated[
-        DataSet | None, typer.Option(help="The images to grade with (default: as course.toml says).")
-    ] = None,
+    data: Images = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON lines, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
@@ -136,8 +148,8 @@ def grade(
         if missing:
             raise UserError(f"{found.submitted / missing[0] / name}: there is no such submission.")
         chosen = list(dict.fromkeys(student))
-    for folder in odd:
-        err.print(f"Skipped submitted/{folder}: the name is no student id, or the folder is a link.", markup=False)
+    for folder, reason in odd.items():
+        err.print(f"Skipped submitted/{folder!r}: {reason}.", markup=False, soft_wrap=True)
     if not chosen:
         raise UserError(f"{found.submitted}: no submissions of {name}. Put each into submitted/<student>/{name}/.")
     _, new = secret_seed(found)
@@ -147,6 +159,7 @@ def grade(
         )
 
     outcomes: list[Any] = []
+    stopped = False
     try:
         with _progress(quiet or as_json) as progress:
             task = progress.add_task(name, total=len(chosen))
@@ -159,10 +172,16 @@ def grade(
                     progress.console.print(_line(outcome.record), markup=False)
                 progress.advance(task)
                 progress.refresh()
+    except KeyboardInterrupt:
+        stopped = True
     finally:
         if outcomes:
             unchanged = {one.student for one in outcomes if not one.fresh}
             gradebook.save(found, assignment, [one.record for one in outcomes if one.record], unchanged)
+    if stopped:
+        done = sum(one.record is not None for one in outcomes)
+        err.print(f"Stopped: {done} of {len(chosen)} are graded and kept. The same command goes on from there.")
+        raise typer.Exit(130)
     if as_json:
         for one in outcomes:
             if one.record:
@@ -201,7 +220,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
 
 
 @app.command()
-def verify(name: Name, course: CourseFolder = None) -> None:
+def verify(name: Name, course: CourseFolder = None, data: Images = None) -> None:
     """Refuse an assignment that is not fit for release: its author's gate.
 
     The solution must score everything, the starter nothing, the notebook's grade cells must be the
@@ -211,7 +230,7 @@ def verify(name: Name, course: CourseFolder = None) -> None:
 
     found = find_course(course)
     failures = 0
-    for finding in verify_assignment(found, load_assignment(found, name)):
+    for finding in verify_assignment(found, load_assignment(found, name), data or found.grading.data):
         out.print(f"{'✓' if finding.passed else '✗'} {finding.text}", markup=False, soft_wrap=True)
         failures += not finding.passed
     if failures:
@@ -233,6 +252,8 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _clip(text: str) -> str:
+    if not err.is_terminal:
+        return text
     width = max(err.width, 60)
     return text if len(text) <= width else text[: width - 1] + "…"
 
@@ -252,10 +273,10 @@ def _class_table(assignment: Assignment, records: Iterable[dict[str, Any]]) -> N
         passed = f"{len(checks) - sum(c['status'] != 'passed' for c in checks)}/{len(checks)}"
         table.add_row(record["student"], f"{record['score']:g}/{record['max_score']}", passed, shown)
         count += 1
-        layers = record["layers"]
+        graded_with = f"images: {record['data']}; isolation: {record['level']}"
     if count:
         out.print(table)
-        out.print(f"isolation: {', '.join(layers)}", markup=False)
+        out.print(graded_with, markup=False)
 
 
 if os.name == "nt":

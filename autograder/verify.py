@@ -28,7 +28,7 @@ class Finding:
     text: str
 
 
-def verify(course: Course, assignment: Assignment) -> Iterator[Finding]:
+def verify(course: Course, assignment: Assignment, dataset: str) -> Iterator[Finding]:
     """Hold an assignment against every condition of a release, and give each finding as it comes.
 
     The saved models that go with the solution lie in `assignments/<name>/models/<data set>/`.
@@ -38,11 +38,11 @@ def verify(course: Course, assignment: Assignment) -> Iterator[Finding]:
     """
     try:
         yield _agree(course, assignment)
-        data.load(course.grading.data, parts=assignment.images.parts, num_train=assignment.images.num_train)
+        data.load(dataset, parts=assignment.images.parts, num_train=assignment.images.num_train)
         with tempfile.TemporaryDirectory() as folder:
-            yield _scores(course, assignment, Path(folder))
+            yield _scores(assignment, Path(folder), dataset)
         with tempfile.TemporaryDirectory() as folder:
-            yield _scores_nothing(course, assignment, Path(folder))
+            yield _scores_nothing(assignment, Path(folder), dataset)
     except ChecksBroken as error:
         raise UserError(f"The checks cannot be run. {error}") from None
     except data.DataError as error:
@@ -68,30 +68,30 @@ def _agree(course: Course, assignment: Assignment) -> Finding:
     return Finding(True, f"checks, grade cells and {assignment.toml.name} agree: {assignment.points} points")
 
 
-def _scores(course: Course, assignment: Assignment, folder: Path) -> Finding:
+def _scores(assignment: Assignment, folder: Path, dataset: str) -> Finding:
     for name in assignment.files.modules:
         shutil.copy(assignment.folder / name, folder)
-    models = assignment.folder / "models" / course.grading.data
+    models = assignment.folder / "models" / dataset
     for name in assignment.files.models:
         if (models / name).is_file():
             shutil.copy(models / name, folder)
-    lost = [r for r in _run(course, assignment, folder) if r.status != "passed"]
+    lost = [r for r in _run(assignment, folder, dataset) if r.status != "passed"]
     if lost:
         return Finding(False, f"the solution does not score everything: {lost[0].id}: {lost[0].message}")
-    return Finding(True, f"the solution scores 100 % on {course.grading.data}")
+    return Finding(True, f"the solution scores 100 % on {dataset}")
 
 
-def _scores_nothing(course: Course, assignment: Assignment, folder: Path) -> Finding:
+def _scores_nothing(assignment: Assignment, folder: Path, dataset: str) -> Finding:
     for name in assignment.files.modules:
         source = (assignment.folder / name).read_text(encoding="utf-8")
         (folder / name).write_text(strip_module(source, name), encoding="utf-8")
-    earned = [r.id for r in _run(course, assignment, folder) if r.score]
+    earned = [r.id for r in _run(assignment, folder, dataset) if r.score]
     return Finding(
         not earned, "the starter scores 0 %" if not earned else f"the starter earns points: {', '.join(earned)}"
     )
 
 
-def _run(course: Course, assignment: Assignment, folder: Path) -> list[CheckResult]:
+def _run(assignment: Assignment, folder: Path, dataset: str) -> list[CheckResult]:
     for name in assignment.files.support:
         shutil.copy(assignment.folder / name, folder)
     images = assignment.images
@@ -99,7 +99,7 @@ def _run(course: Course, assignment: Assignment, folder: Path) -> list[CheckResu
         assignment.checks,
         Setting(
             backend=LocalBackend(folder, assignment.files.modules),
-            data=lambda: data.load(course.grading.data, parts=images.parts, num_train=images.num_train),
-            thresholds=dict(assignment.thresholds.get(course.grading.data, {})),
+            data=lambda: data.load(dataset, parts=images.parts, num_train=images.num_train),
+            thresholds=dict(assignment.thresholds.get(dataset, {})),
         ),
     )

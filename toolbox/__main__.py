@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="run the public checks on your modules",
         description="Run the public checks on the modules of this folder. Grading uses the same checks with other "
         "numbers and shapes.",
-        epilog="Examples: python -m toolbox check        python -m toolbox check linear_forward relu_forward",
+        epilog="Example: python -m toolbox check linear_forward relu_forward",
     )
     check.add_argument(
         "ids", nargs="*", metavar="ID", help="which checks, such as linear_forward; all if none is named"
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         results = check_folder(options.ids, options.folder, options.data, _progress)
-    except (NoChecksHere, ChecksBroken, DataError, ManifestError) as error:
+    except (NoChecksHere, ChecksBroken, DataError, ManifestError, ValueError) as error:
         _clear()
         print(error, file=sys.stderr)
         return 2

@@ -83,7 +83,7 @@ class JailBackend:
     def read_tensors(self, file: str) -> Any:
         """Return what a saved model holds; it was read before the student's code could run."""
         self._look_once()
-        content = self._models.get(file) or StudentError("raised", f"`{file}` is not a model of this assignment.")
+        content = self._models.get(file) or StudentError("missing", f"`{file}` is not a model of this assignment.")
         if isinstance(content, StudentError):
             raise content
         return content
@@ -120,7 +120,7 @@ class JailBackend:
             raise explain(error.kind, error.message, error.where, path) from None
         except TimedOut:
             raise StudentError(
-                "timeout", f"`{path}` gave no answer within the {self._limit:.3g} seconds that this check had left."
+                "timeout", f"`{path}` gave no answer within the {self._limit:.0f} seconds that this check had."
             ) from None
         except Died as error:
             raise StudentError("died", f"`{path}` ended the process that it ran in: {error.reason}.") from None
@@ -166,7 +166,7 @@ class JailBackend:
             self._models[name] = self._read_model(name)
         main = self._assignment.files.modules[-1]
         if main in self._submission.problems:
-            self._problem = StudentError("raised", self._submission.problems[main])
+            self._problem = StudentError("missing", self._submission.problems[main])
 
     def _scan(self, name: str) -> None:
         try:
@@ -179,17 +179,17 @@ class JailBackend:
 
     def _read_model(self, name: str) -> Any:
         if name in self._submission.problems:
-            return StudentError("raised", self._submission.problems[name])
+            return StudentError("missing", self._submission.problems[name])
         try:
             content = self._submission.files[name]
             inspect_archive(name, content, self._assignment.limits.model_mb * 1024**2, MAX_ENTRIES)
             return self._living().read_tensors(name, seconds=READ_SECONDS)
         except (BadModel, BadFile, StudentRaised) as error:
             sentence = error.message if isinstance(error, StudentRaised) else str(error)
-            return StudentError("raised", f"`{name}` cannot be read as a saved model: {sentence.rstrip('.')}.")
+            return StudentError("missing", f"`{name}` cannot be read as a saved model: {sentence.rstrip('.')}.")
         except SandboxError as error:
             self._drop()
-            return StudentError("raised", f"`{name}` cannot be read as a saved model: {error}.")
+            return StudentError("missing", f"`{name}` cannot be read as a saved model: {error}.")
 
     def _living(self) -> Jail:
         if self._jail is None or not self._jail.alive:
@@ -205,13 +205,13 @@ class JailBackend:
             self._living().import_module(main.removesuffix(".py"), seconds=limit)
             self._imported = True
         except StudentRaised as error:
-            self._problem = explain(error.kind, error.message, error.where, "")
+            self._problem = StudentError("missing", str(explain(error.kind, error.message, error.where, "")))
         except TimedOut:
-            self._problem = StudentError("raised", f"`{main}` was not imported within {limit:g} seconds.")
+            self._problem = StudentError("missing", f"`{main}` was not imported within {limit:g} seconds.")
         except Died as error:
-            self._problem = StudentError("raised", f"importing `{main}` ended the process: {error.reason}.")
+            self._problem = StudentError("missing", f"importing `{main}` ended the process: {error.reason}.")
         except BadReply as error:
-            self._problem = StudentError("raised", f"importing `{main}` gave no usable answer: {error.reason}.")
+            self._problem = StudentError("missing", f"importing `{main}` gave no usable answer: {error.reason}.")
         if self._jail is not None:
             self._notice_cuda()
             if not self._jail.alive:

@@ -76,7 +76,12 @@ def examine(
         "fraction": str(total(results)),
         "max_score": sum(result.points for result in results),
         "checks": [result.as_json() for result in results],
-        "notices": [*submission.problems.values(), *backend.forbidden[:20], *backend.notices],
+        "notices": [
+            *submission.problems.values(),
+            *(f"`{name}` was not looked at: the assignment names no such file." for name in submission.others),
+            *backend.forbidden[:20],
+            *backend.notices,
+        ],
         "data": examination.data.name,
         "level": examination.level,
         "layers": list(examination.layers),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -26,11 +27,13 @@ class Submission:
         student: the student's id.
         files: the content of every file that can be used, by name.
         problems: for every file that cannot, a sentence for the student.
+        others: names of further files, which the assignment does not name; nobody looked at them.
     """
 
     student: str
     files: Mapping[str, bytes] = field(repr=False)
     problems: Mapping[str, str]
+    others: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Return a digest of everything that was read."""
@@ -42,16 +45,21 @@ class Submission:
         return total.hexdigest()
 
 
-def students(course: Course, assignment: Assignment) -> tuple[list[str], list[str]]:
-    """Return who submitted, in alphabetical order, and the folders whose names are no student ids."""
+def students(course: Course, assignment: Assignment) -> tuple[list[str], dict[str, str]]:
+    """Return who submitted, in alphabetical order, and for every folder that is passed over the reason."""
     found: list[str] = []
-    odd: list[str] = []
+    odd: dict[str, str] = {}
     if course.submitted.is_dir():
         for folder in sorted(course.submitted.iterdir()):
             if not os.path.isdir(folder / assignment.name):
-                continue
-            usable = STUDENT_ID.fullmatch(folder.name) and not folder.is_symlink()
-            (found if usable else odd).append(folder.name)
+                if any(os.path.lexists(folder / name) for name in assignment.files.submitted):
+                    odd[folder.name] = f"its files belong into {folder.name}/{assignment.name}/"
+            elif not STUDENT_ID.fullmatch(folder.name):
+                odd[folder.name] = "its name is no student id: letters, digits and . _ - @, at most 100"
+            elif folder.is_symlink():
+                odd[folder.name] = "it is a link"
+            else:
+                found.append(folder.name)
     return found, odd
 
 
@@ -81,9 +89,12 @@ def read_submission(course: Course, assignment: Assignment, student: str) -> Sub
                 files[name] = read_plain_file(name, limit, descriptor)
             except Unreadable as error:
                 problems[name] = f"`{name}` {error}."
+        others = _others(descriptor, assignment)
     finally:
         os.close(descriptor)
-    return Submission(student, files, problems)
+    if notebook_problem := _notebook_problem(files.get(assignment.files.notebook)):
+        problems[assignment.files.notebook] = f"`{assignment.files.notebook}` {notebook_problem}."
+    return Submission(student, files, problems, others)
 
 
 def limits(assignment: Assignment) -> dict[str, int]:
@@ -94,6 +105,25 @@ def limits(assignment: Assignment) -> dict[str, int]:
         files.notebook: limit.notebook_mb * 1024**2,
         **{name: limit.model_mb * 1024**2 for name in files.models},
     }
+
+
+def _others(folder: int, assignment: Assignment) -> tuple[str, ...]:
+    """Return the names of files that the assignment does not name, made fit to be shown, a few at most."""
+    named = {*assignment.files.submitted, *assignment.files.support, "timestamp.txt"}
+    names = sorted(name for name in os.listdir(folder) if name not in named and not name.startswith("."))
+    return tuple("".join(c if c.isprintable() else "?" for c in name[:60]) for name in names[:5])
+
+
+def _notebook_problem(content: bytes | None) -> str:
+    """Return why a notebook that is there cannot be read, "" if it can."""
+    if content is None:
+        return ""
+    try:
+        notebook = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        notebook = None
+    readable = isinstance(notebook, dict) and isinstance(notebook.get("cells", notebook.get("worksheets")), list)
+    return "" if readable else "cannot be read as a notebook; answers in it count as not given"
 
 
 def _open_folder(folder: Path) -> int:

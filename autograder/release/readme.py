@@ -29,7 +29,7 @@ too. Grading uses the same checks with other numbers and other shapes.
 {files}
 
 Only these files are graded. Code in the notebook is not run again: what counts is what stands in the
-modules and the saved models; what you write in answer cells is read by a person.
+modules and the saved models. Where the notebook asks for a written answer, a person reads it.
 
 ## Set up
 

@@ -184,6 +184,8 @@ def _report() -> None:
             if os.geteuid() == 0:
                 found["unprivileged user"] = attempt(lambda: probe_user(NOBODY, readable, folder))
             found["namespaces"] = attempt(lambda: probe_namespaces(folder, readable, NOBODY))
+            if found["namespaces"] == "":  # they bring an unprivileged user of their own
+                found.pop("unprivileged user", None)
             kinds = {
                 "pid namespace": namespaces.NEW_PID,
                 "mount namespace": namespaces.NEW_MOUNT,

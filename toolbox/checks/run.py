@@ -179,25 +179,26 @@ class _Session:
         result = self.results[check.id]
         seconds = min(self.setting.check_seconds, self.seconds_left)
         started = time.monotonic()
+        kind = ""
         if seconds <= 0:
             result.message = f"Not run: the time that is left after `{self.timed_out[0]}` timed out is used up."
         else:
             self.setting.backend.begin(seconds)
             try:
-                self._run_cases(check, result)
+                kind = self._run_cases(check, result)
             finally:
                 busy = self.setting.backend.end()
             if self.timed_out:
                 self.seconds_left -= busy
         if result.status == "timeout":
             self.timed_out.append(check.id)
-        if result.status != "passed":
+        if result.status not in ("passed", "not run") and kind not in ("unwritten", "missing"):
             self._name_prerequisite(check, result)
         result.seconds = time.monotonic() - started
         self.on_result(result)
 
-    def _run_cases(self, check: Check, result: CheckResult) -> None:
-        """Try every case, and stop early only where the student's code no longer answers."""
+    def _run_cases(self, check: Check, result: CheckResult) -> str:
+        """Try every case, stop early only where the student's code no longer answers; return what went wrong first."""
         student = Proxy(self.setting.backend)
         weight_passed = 0
         failed: list[str] = []
@@ -232,12 +233,14 @@ class _Session:
                 failed += [k.name for k in check.cases[check.cases.index(kind) + 1 :]]
                 break
         result.score = Fraction(check.points * weight_passed, check.weight)
+        why = result.status
         if not failed:
             result.status = "passed"
         elif result.status not in ("failed", "timeout", "not run"):
-            result.status = "failed" if result.status == "unwritten" else "error"
+            result.status = "failed" if why == "unwritten" else "error"
         if len(failed) > 1 and len(failed) < len(check.cases):
             result.message += f" (Cases not passed: {', '.join(failed)}.)"
+        return why
 
     def _try(self, check: Check, student: Proxy, case: Case) -> tuple[str, str]:
         try:

@@ -21,7 +21,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
-Kind = Literal["raised", "unwritten", "timeout", "died", "reply"]
+Kind = Literal["raised", "unwritten", "missing", "timeout", "died", "reply"]
+"""Why there was no answer; of "unwritten" and "missing" (a file, the module) the check's own message is the cause."""
 
 
 class StudentError(Exception):
@@ -127,12 +128,12 @@ class LocalBackend:
         """Read a saved model as the grader does: plain values only."""
         path = self.folder / file
         if not path.is_file():
-            raise StudentError("raised", f"`{file}` is missing: train the model and save it under this name.")
+            raise StudentError("missing", f"`{file}` is missing: train the model and save it under this name.")
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # whatever a damaged file makes torch raise
             first = str(error).split("\n")[0]
-            raise StudentError("raised", f"`{file}` cannot be read as a saved model: {first}") from None
+            raise StudentError("missing", f"`{file}` cannot be read as a saved model: {first}") from None
 
     def begin(self, seconds: float) -> None:
         """Start a check; on the student's own machine nothing limits it but Ctrl-C."""
@@ -164,7 +165,7 @@ class LocalBackend:
         if self._module is None:
             path = self._files[-1]
             if not path.is_file():
-                raise StudentError("raised", f"`{path.name}` is missing from {self.folder}.")
+                raise StudentError("missing", f"`{path.name}` is missing from {self.folder}.")
             linecache.checkcache()
             with self._fresh():
                 spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -197,7 +198,7 @@ class LocalBackend:
                 yield
         except StudentError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             where = ""
             for frame in reversed(traceback.extract_tb(error.__traceback__)):
                 if Path(frame.filename) in self._files:
@@ -205,7 +206,10 @@ class LocalBackend:
                     break
             if isinstance(error, SyntaxError) and error.filename:
                 where = f"{Path(error.filename).name}, line {error.lineno}"
-            raise explain(type(error).__name__, str(error), where, path) from error
+            problem = explain(type(error).__name__, str(error), where, path)
+            if self._module is None:  # it cannot be imported, which is nobody's fault but its own
+                problem = StudentError("missing", str(problem))
+            raise problem from error
 
 
 def explain(kind: str, text: str, where: str, path: str) -> StudentError:
@@ -223,6 +227,6 @@ def explain(kind: str, text: str, where: str, path: str) -> StudentError:
     if kind == "AttributeError" and not where:
         return StudentError("raised", f"`{path}` was not found: you have not defined it, or named it otherwise.")
     if kind in ("SyntaxError", "IndentationError", "TabError"):
-        return StudentError("raised", f"the module cannot be read{place}: {text}")
+        return StudentError("raised", f"the module cannot be read{place}: {text.split(' (')[0]}")
     during = f"`{path}` raised " if path else "the module raised "
     return StudentError("raised", f"{during}{kind}{place}: {text}" if text else f"{during}{kind}{place}.")

@@ -70,7 +70,8 @@ def _named(folder: Path, files: tuple[str, ...]) -> Path:
         hint = f"They are in {folder / FOLDER}: let {VARIABLE} name that folder."
     elif (folder / ARCHIVE).is_file():
         hint = f"{ARCHIVE} lies there: unpack it, and let {VARIABLE} name the folder {FOLDER} from it."
-    raise DataMissing(f"{VARIABLE} names {folder}, but {', '.join(lacking)} is not in it. {hint}")
+    verb = "is" if len(lacking) == 1 else "are"
+    raise DataMissing(f"{VARIABLE} names {folder}, but {', '.join(lacking)} {verb} not in it. {hint}")
 
 
 def _fill(folder: Path) -> None:
@@ -100,5 +101,5 @@ def ways_out() -> str:
     return (
         f"Ways out: set {VARIABLE} to a folder that holds data_batch_1 to data_batch_5, test_batch and "
         f"batches.meta; or put {ARCHIVE} into {cache_folder()}; or, to try things out on made-up images, "
-        'ask for the stand-in by name: load("standin").'
+        'ask for the stand-in by name: load("standin") in a notebook, --data standin on a command line.'
     )

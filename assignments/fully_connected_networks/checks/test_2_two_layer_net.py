@@ -57,7 +57,7 @@ SCORES = [case("vectors", 5), case("images", 5)]
     points=5,
     tolerance=1e-7,
     cases=SCORES,
-    needs=["linear_forward", "relu_forward", "linear_relu", "two_layer_init"],
+    needs=["linear_forward", "relu_forward", "two_layer_init"],
     hint="Linear – ReLU – linear, and nothing after the last layer: scores may be negative.",
 )
 def test_two_layer_scores(student, case):
@@ -101,7 +101,7 @@ def test_two_layer_gradients(student, case):
 @graded(
     points=8,
     trials=1,
-    needs=["linear_forward", "relu_forward", "linear_relu", "two_layer_init", "two_layer_scores"],
+    needs=["linear_forward", "relu_forward", "two_layer_init", "two_layer_scores"],
     cases=[case("the saved network", 1)],
     hint="Train with `create_solver_instance`, then save the network with the best parameters. Try another "
     "learning rate first, then more hidden units.",
