@@ -56,10 +56,17 @@ def save(
     with _open(course) as gradebook, warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # nbgrader's way of adding a submission
         demand_same_cells(gradebook, assignment, released)
+        failed: list[str] = []
         for record in records:
             known = record["student"] in unchanged
-            with _one_transaction(gradebook.db):
-                _save_one(gradebook, course, assignment, record, released, penalties, known)
+            try:
+                with _one_transaction(gradebook.db):
+                    _save_one(gradebook, course, assignment, record, released, penalties, known)
+            except OSError as error:  # of one submission; what is wrong with the gradebook itself concerns all
+                gradebook.db.rollback()
+                failed.append(f"{record['student']}: {error}")
+    if failed:
+        raise UserError(f"The gradebook lacks {len(failed)} of the scores ({'; '.join(failed[:5])}); all have records.")
 
 
 def rows(course: Course, name: str) -> dict[str, dict[str, Row]]:

@@ -25,6 +25,7 @@ from toolbox.checks import Proxy, StudentError, explain
 T = TypeVar("T")
 READ_SECONDS = 20.0
 """How long the kit's own reading of one submitted file in the jail may take."""
+CUDA = "The code asks for a GPU (`cuda`); it was graded on the CPU."
 MAX_ENTRIES = 1000
 """How many entries the archive of a saved model may have."""
 
@@ -53,6 +54,10 @@ class JailBackend:
         self._looked = self._imported = False
         self._models: dict[str, Any] = {}
         self._problem: StudentError | None = None
+        self._stopped = ""
+        self._unread: list[str] = []
+        self._imports = 0
+        self._again_seconds = 0.0
         self._allowed = self._limit = 0.0
         self._busy = 0.0
         self._objects: set[tuple[int, str]] = set()
@@ -83,10 +88,11 @@ class JailBackend:
     def read_tensors(self, file: str) -> Any:
         """Return what a saved model holds; it was read before the student's code could run."""
         self._look_once()
-        content = self._models.get(file) or StudentError("missing", f"`{file}` is not a model of this assignment.")
-        if isinstance(content, StudentError):
-            raise content
-        return content
+        if file not in self._models:
+            raise StudentError("missing", f"`{file}` is not a model of this assignment.")
+        if isinstance(self._models[file], StudentError):
+            raise self._models[file]
+        return self._models[file]
 
     def begin(self, seconds: float) -> None:
         """Start a check."""
@@ -117,7 +123,10 @@ class JailBackend:
         try:
             return question(jail, max(self._allowed - self._busy, 0.001))
         except StudentRaised as error:
-            raise explain(error.kind, error.message, error.where, path) from None
+            problem = explain(error.kind, error.message, error.where, path)
+            if self._stopped and error.kind == "AttributeError" and not error.where:
+                problem = StudentError("missing", f"{problem} {self._stopped}")
+            raise problem from None
         except TimedOut:
             raise StudentError(
                 "timeout", f"`{path}` gave no answer within the {self._limit:.0f} seconds that this check had."
@@ -129,7 +138,8 @@ class JailBackend:
         finally:
             self._busy += time.monotonic() - started
             if self._jail is not None:
-                self._notice_cuda()
+                if "cuda" in self._jail.notices:
+                    self._notice(CUDA)
                 if not self._jail.alive:
                     self._drop()
 
@@ -172,7 +182,9 @@ class JailBackend:
         try:
             found = self._living().scan(name, self._assignment.forbidden.names, seconds=READ_SECONDS)
         except SandboxError:
-            self._drop()  # a source that cannot be parsed cannot be imported either, which says why
+            if self._jail is not None and not self._jail.alive:
+                self._drop()
+            self._unread.append(name)  # if it cannot be parsed, importing it says so better
             return
         for line, used in found.uses:
             self.forbidden.append(f"{name}, line {line}: uses {used}, which this assignment does not allow.")
@@ -198,24 +210,52 @@ class JailBackend:
         return self._jail
 
     def _import(self) -> None:
-        """Import the student's module; if that fails once, no check asks for it again."""
+        """Import the student's module; if that cannot be done once, no check asks for it again.
+
+        A module that raises half-way keeps what it had defined by then: each mistake costs what it
+        breaks. Importing it anew after the code has ended its process is paid from what the assignment
+        leaves after a time-out.
+        """
         limit = self._assignment.limits.import_seconds
         main = self._assignment.files.modules[-1]
+        again = self._imports > 0
+        self._imports += 1
+        started = time.monotonic()
         try:
-            self._living().import_module(main.removesuffix(".py"), seconds=limit)
+            absent = self._living().import_module(main.removesuffix(".py"), seconds=limit)
             self._imported = True
+            for package in absent:
+                self._notice(f"`{package}`, which the code imports, is not installed where it is graded.")
         except StudentRaised as error:
-            self._problem = StudentError("missing", str(explain(error.kind, error.message, error.where, "")))
+            problem = str(explain(error.kind, error.message, error.where, ""))
+            if error.kind in ("SyntaxError", "IndentationError", "TabError"):
+                self._problem = StudentError("missing", problem)
+            else:
+                self._imported = True
+                self._stopped = f"Importing `{main}` stopped half-way: {problem}"
+                self._notice(self._stopped)
         except TimedOut:
             self._problem = StudentError("missing", f"`{main}` was not imported within {limit:g} seconds.")
         except Died as error:
             self._problem = StudentError("missing", f"importing `{main}` ended the process: {error.reason}.")
         except BadReply as error:
             self._problem = StudentError("missing", f"importing `{main}` gave no usable answer: {error.reason}.")
+        if again:
+            self._again_seconds += time.monotonic() - started
+            if self._again_seconds > self._assignment.limits.after_timeout_seconds:
+                self._problem = StudentError("died", "the code ended its process too often to go on.")
+        elif self._imported:
+            for name in self._unread:
+                self.forbidden.append(f"{name}: could not be looked through for what is not allowed.")
         if self._jail is not None:
-            self._notice_cuda()
+            if "cuda" in self._jail.notices:
+                self._notice(CUDA)
             if not self._jail.alive:
                 self._drop()
+
+    def _notice(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)
 
     def _proxies(self, value: Any) -> Any:
         """Replace references to objects in the jail by proxies, at any depth."""
@@ -227,11 +267,6 @@ class JailBackend:
         if type(value) is dict and _holds(value, Ref):
             return {name: self._proxies(entry) for name, entry in value.items()}
         return value
-
-    def _notice_cuda(self) -> None:
-        sentence = "The code asks for a GPU (`cuda`); it was graded on the CPU."
-        if self._jail is not None and "cuda" in self._jail.notices and sentence not in self.notices:
-            self.notices.append(sentence)
 
 
 def _refs(value: Any) -> Any:

@@ -23,7 +23,7 @@ from autograder.errors import UserError
 from autograder.grading import records
 from autograder.grading.examiner import Examination, examine
 from autograder.grading.records import Record
-from autograder.grading.submission import Submission, read_submission
+from autograder.grading.submission import read_submission
 from autograder.sandbox import IsolationUnavailable, Limits, Preloaded
 from autograder.sandbox.linux import keep_freed_memory
 from toolbox import data
@@ -49,7 +49,7 @@ class Outcome:
 
 @dataclass
 class _Running:
-    submission: Submission
+    student: str
     key: str
     pid: int
     pipe: int
@@ -87,7 +87,7 @@ def grade(
     """
     seed, _ = secret_seed(course)
     dataset = dataset or course.grading.data
-    todo: list[tuple[Submission, str]] = []
+    todo: list[tuple[str, str]] = []
     for student in students:
         try:
             submission = read_submission(course, assignment, student)
@@ -99,13 +99,13 @@ def grade(
         if old is not None and old["key"] == key:
             yield Outcome(student, old, fresh=False)
         else:
-            todo.append((submission, key))
+            todo.append((student, key))  # the files are read again when their turn comes
     if not todo:
         return
     with contextlib.ExitStack() as stack:
         preloaded = stack.enter_context(_preload(course, isolation, accept_weaker))
         examination = _prepare(assignment, seed, preloaded, dataset)
-        for outcome in _examine_all(examination, preloaded, todo, workers or os.cpu_count() or 1):
+        for outcome in _examine_all(course, examination, preloaded, todo, workers or os.cpu_count() or 1):
             if outcome.record is not None:
                 records.write(course, outcome.record)
             yield outcome
@@ -165,16 +165,16 @@ def _warm_up(assignment: Assignment, loaded: data.Data) -> None:
 
 
 def _examine_all(
-    examination: Examination, preloaded: Preloaded, todo: list[tuple[Submission, str]], workers: int
+    course: Course, examination: Examination, preloaded: Preloaded, todo: list[tuple[str, str]], workers: int
 ) -> Iterator[Outcome]:
-    waiting = [(submission, key, 1) for submission, key in reversed(todo)]
+    waiting = [(student, key, 1) for student, key in reversed(todo)]
     running: dict[int, _Running] = {}
     with selectors.DefaultSelector() as selector:
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
-                    submission, key, tries = waiting.pop()
-                    started = _fork(examination, preloaded, submission, key, tries)
+                    student, key, tries = waiting.pop()
+                    started = _fork(course, examination, preloaded, student, key, tries)
                     running[started.pipe] = started
                     selector.register(started.pipe, selectors.EVENT_READ)
                 for event, _ in selector.select(timeout=1.0):
@@ -187,7 +187,7 @@ def _examine_all(
                     del running[one.pipe]
                     outcome = _finish(one)
                     if outcome.record is None and one.tries < TRIES and not outcome.trouble.startswith("!"):
-                        waiting.append((one.submission, one.key, one.tries + 1))
+                        waiting.append((one.student, one.key, one.tries + 1))
                     else:
                         yield outcome
                 for one in running.values():
@@ -200,7 +200,9 @@ def _examine_all(
                 os.close(one.pipe)
 
 
-def _fork(examination: Examination, preloaded: Preloaded, submission: Submission, key: str, tries: int) -> _Running:
+def _fork(
+    course: Course, examination: Examination, preloaded: Preloaded, student: str, key: str, tries: int
+) -> _Running:
     """Fork an examiner, which sends its record through a pipe."""
     ours, theirs = os.pipe()
     pid = os.fork()
@@ -208,22 +210,26 @@ def _fork(examination: Examination, preloaded: Preloaded, submission: Submission
         status = 1
         try:
             gc.disable()  # it lives for a second
+            torch.set_flush_denormal(True)  # tiny numbers in a saved model would slow its products a hundredfold
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle
             os.close(ours)
-            _send(theirs, _record_or_trouble(examination, preloaded, submission, key))
+            _send(theirs, _record_or_trouble(course, examination, preloaded, student, key))
             status = 0
         finally:
             os._exit(status)
     os.close(theirs)
-    return _Running(submission, key, pid, ours, time.monotonic() + EXAMINER_SECONDS, tries, bytearray())
+    return _Running(student, key, pid, ours, time.monotonic() + EXAMINER_SECONDS, tries, bytearray())
 
 
 def _record_or_trouble(
-    examination: Examination, preloaded: Preloaded, submission: Submission, key: str
+    course: Course, examination: Examination, preloaded: Preloaded, student: str, key: str
 ) -> dict[str, Any]:
     limits = examination.assignment.limits
     jail_limits = Limits(memory_mb=limits.memory_mb, scratch_mb=limits.scratch_mb)
     try:
+        submission = read_submission(course, examination.assignment, student)
+        if key != records.key(examination.assignment, submission, examination.seed, examination.data.name):
+            return {"trouble": "!the submission or the assignment changed meanwhile; grade it again"}
         return {"record": examine(examination, submission, key, lambda files: preloaded.start(files, jail_limits))}
     except ChecksBroken as error:
         return {"trouble": f"!the checks cannot be run: {error}"}
@@ -244,8 +250,8 @@ def _finish(one: _Running) -> Outcome:
     try:
         message = json.loads(bytes(one.received))
     except ValueError:
-        return Outcome(one.submission.student, None, trouble=f"the examiner ended early (wait status {status})")
-    return Outcome(one.submission.student, message.get("record"), trouble=message.get("trouble", ""))
+        return Outcome(one.student, None, trouble=f"the examiner ended early (wait status {status})")
+    return Outcome(one.student, message.get("record"), trouble=message.get("trouble", ""))
 
 
 def _kill(pid: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.sandbox import cuda, frames, restore
+from autograder.sandbox.absent import absent_package, pass_over
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder, TooLarge, type_name
 from autograder.sandbox.errors import BadModel
@@ -21,6 +22,9 @@ from autograder.sandbox.model_files import read_tensors
 from autograder.sandbox.raised import describe
 from autograder.sandbox.scan import scan
 from autograder.sandbox.wire import Ref
+
+MAX_ABSENT = 10
+"""How many packages that are not installed an import may pass over."""
 
 
 class MissingModule(Exception):
@@ -137,21 +141,29 @@ class Answerer:
         encoder.add(None)
 
     def import_module(self, decoder: Decoder, encoder: Encoder) -> None:
-        """Import a file of the private folder; target 0 is this module from then on."""
+        """Import a file of the private folder; target 0 is this module from then on.
+
+        If it raises, target 0 is what it had defined by then. The reply names the packages that it
+        imports and that are not installed here; they are passed over as long as nothing is asked of them.
+        """
         name = decoder.take_str()
         if cuda.mentioned(self.folder):
             cuda.redirect()
-        spec = importlib.util.spec_from_file_location(name, os.path.join(self.folder, name + ".py"))
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            sys.modules.pop(name, None)
-            raise
-        self.module = module
-        encoder.add(None)
+        absent: list[str] = []
+        while True:
+            spec = importlib.util.spec_from_file_location(name, os.path.join(self.folder, name + ".py"))
+            assert spec is not None and spec.loader is not None
+            self.module = sys.modules[name] = importlib.util.module_from_spec(spec)
+            try:
+                spec.loader.exec_module(self.module)
+                break
+            except ModuleNotFoundError as error:
+                package = absent_package(error)
+                if package is None or package in absent or len(absent) >= MAX_ABSENT:
+                    raise
+                absent.append(package)
+                pass_over(package)
+        encoder.add(absent)
 
     def scan(self, decoder: Decoder, encoder: Encoder) -> None:
         """Look for forbidden names in a source file."""

@@ -56,6 +56,10 @@ class _OnCPU(TorchFunctionMode):
         if func is torch.Tensor.cuda:
             notices.add("cuda")
             return args[0]
+        if func is torch.Tensor.pin_memory:
+            return args[0]
+        if func is torch.Tensor.to and len(args) > 1 and type(args[1]) is int:  # the number of a GPU
+            args = (args[0], "cuda", *args[2:])
         if "device" in kwargs:
             device = kwargs["device"]
             kwargs["device"] = _to_cpu("cuda" if type(device) is int else device)
@@ -66,6 +70,22 @@ class _OnCPU(TorchFunctionMode):
 
 def _do_nothing(*args: object, **kwargs: object) -> None:
     notices.add("cuda")
+
+
+class _Nothing:
+    """A device context, a stream or an event that does nothing."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        notices.add("cuda")
+
+    def __enter__(self) -> _Nothing:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Callable[..., float]:
+        return lambda *args, **kwargs: 0.0
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,8 +107,16 @@ def redirect() -> None:
     torch.load = _guarded(torch.load)
     torch.set_default_device = _guarded(torch.set_default_device)
     torch.Generator = _guarded(torch.Generator)  # type: ignore[assignment, misc]
-    torch.cuda.synchronize = _do_nothing
-    torch.cuda.set_device = _do_nothing
+    for name in ("synchronize", "set_device", "empty_cache", "reset_peak_memory_stats", "init"):
+        setattr(torch.cuda, name, _do_nothing)
+    for name in ("device", "stream", "Stream", "Event"):
+        setattr(torch.cuda, name, _Nothing)
+    torch.cuda.get_device_name = lambda *args: "no GPU"
+    torch.cuda.current_device = lambda: 0
+    for name in ("memory_allocated", "max_memory_allocated", "memory_reserved"):
+        setattr(torch.cuda, name, lambda *args: 0)
+    for name in ("Float", "Double", "Half", "Long", "Int", "Bool"):
+        setattr(torch.cuda, f"{name}Tensor", getattr(torch, f"{name}Tensor"))
 
 
 def load_gpu_files_on_cpu() -> None:

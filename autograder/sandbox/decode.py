@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ from autograder.sandbox.wire import (
 TORCH_SIZES = tuple(dtype.itemsize for dtype in TORCH_DTYPES)
 NUMPY_SIZES = tuple(dtype.itemsize for dtype in NUMPY_DTYPES)
 _NOTHING = np.empty(0, np.uint8)
+PATH = re.compile(r"[\w.]{0,200}")
 MAX_ELEMENTS = 1 << 48  # where a dimension is 0: torch and NumPy multiply the others all the same
 
 
@@ -265,7 +267,10 @@ class Decoder:
 
     def _ref(self, depth: int) -> object:
         (target,) = U64.unpack(self._bytes(8))
-        ref = Ref(target, self._text(), clean(self._text(), 80))
+        path = self._text()
+        if not PATH.fullmatch(path):
+            raise BadReply("the reply names an attribute that cannot be one")
+        ref = Ref(target, path, clean(self._text(), 80))
         return ref if self.resolve is None else self.resolve(ref)
 
     def _same(self, depth: int) -> object:

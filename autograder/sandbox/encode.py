@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -152,6 +153,8 @@ class Encoder:
             self._sequence(value, kind is list, depth)
         elif kind is dict:
             self._dict(value, depth)
+        elif (kind is OrderedDict or kind is defaultdict) and not self.trusted:
+            self._dict(dict(value), depth)
         elif kind is Ref:
             self._ref(value)
         elif kind is bytes:

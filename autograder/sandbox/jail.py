@@ -74,9 +74,13 @@ class Jail:
             self._end()
             raise SandboxError(problem)
 
-    def import_module(self, name: str, *, seconds: float) -> None:
-        """Import `name`.py from the private folder; target 0 is this module from then on."""
-        self._ask(seconds, lambda decoder, _: decoder.take(), "import", name)
+    def import_module(self, name: str, *, seconds: float) -> list[str]:
+        """Import `name`.py from the private folder; target 0 is this module from then on.
+
+        Returns the packages that it imports and that are not installed here. After StudentRaised, target 0
+        is what the module had defined by then, unless it is no valid Python at all.
+        """
+        return self._ask(seconds, _take_names, "import", name)
 
     def call(
         self,
@@ -230,6 +234,13 @@ class Jail:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _take_names(decoder: Decoder, originals: list[Any]) -> list[str]:
+    names = decoder.take()
+    if type(names) is not list or any(type(name) is not str for name in names):
+        raise BadReply("the reply is not laid out as one")
+    return [clean(name, 80) for name in names[:10]]
 
 
 def _take_scan(decoder: Decoder, originals: list[Any]) -> tuple[list[tuple[int, str]], bool]:

@@ -9,8 +9,12 @@ import ast
 from collections.abc import Sequence
 from pathlib import Path
 
+from autograder.sandbox.wire import clean
+
 MAX_SOURCE = 1 << 20
 MAX_USES = 200
+MAX_DOTS = 50
+"""No name that could be forbidden has more parts."""
 
 
 def scan(file: str, forbidden: Sequence[str]) -> tuple[list[tuple[int, str]], bool]:
@@ -35,7 +39,7 @@ def scan(file: str, forbidden: Sequence[str]) -> tuple[list[tuple[int, str]], bo
         for line, used, attribute in names.used_by(node):
             for name in forbidden:
                 if (name == attribute) if name.startswith(".") else (used + ".").startswith(name + "."):
-                    uses.add((line, name if name.startswith(".") else used))
+                    uses.add((line, name if name.startswith(".") else clean(used, 120)))
     return sorted(uses)[:MAX_USES], cuda
 
 
@@ -87,13 +91,12 @@ class _Names:
 
     def dotted(self, node: ast.AST) -> str:
         """Return the dotted name that an expression stands for, or nothing."""
-        if isinstance(node, ast.Name):
-            return self.modules.get(node.id, "")
-        attribute = _attribute(node)
-        if attribute is None:
-            return ""
-        owner = self.dotted(attribute[0])
-        return f"{owner}.{attribute[1]}" if owner else ""
+        names: list[str] = []
+        while (attribute := _attribute(node)) is not None and len(names) < MAX_DOTS:
+            node = attribute[0]
+            names.append(attribute[1])
+        owner = self.modules.get(node.id, "") if isinstance(node, ast.Name) else ""
+        return ".".join([owner, *reversed(names)]) if owner else ""
 
     def root(self, node: ast.AST) -> str:
         """Return the name that a chain of attributes begins with."""

@@ -210,3 +210,54 @@ def test_a_configuration_beside_the_checks_changes_nothing(tmp_path, monkeypatch
     (tmp_path / "checks" / "conftest.py").write_text("raise RuntimeError('not to be imported')")
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
     assert all(result.status == "passed" for result in run(tmp_path).values())
+
+
+def test_what_is_done_to_an_argument_does_not_reach_the_check(tmp_path):
+    zeroing = RIGHT.replace("return 2 * x", "x.zero_(); return x")
+    result = run(tmp_path, zeroing, ids=["double"])["double"]
+    assert result.score == 0 and result.status == "failed"
+    harmless = RIGHT.replace("return 2 * x", "y = 2 * x; x.zero_(); return y")
+    assert run(tmp_path, harmless, ids=["double"])["double"].status == "passed"
+
+
+def test_a_shared_argument_and_a_dictionary_show_what_was_done_to_them(tmp_path):
+    checks = '''
+    from toolbox.checks import Shared, case, graded
+
+    @graded(points=1, hint="-", cases=[case("a", 1)])
+    def test_state(student, case):
+        """It keeps state."""
+        x, config = case.randn(3), {"t": 0}
+        student.step(Shared(x), config)
+        case.require(config["t"] == 1 and not x.any(), "nothing was changed")
+    '''
+    module = "def step(x, config):\n    x.zero_()\n    config['t'] += 1\n"
+    assert run(tmp_path, module, checks=checks)["state"].status == "passed"
+
+
+def test_a_module_that_stops_half_way_keeps_what_it_had_defined(tmp_path):
+    results = run(tmp_path, RIGHT.replace("def one", "1 / 0\ndef one"))
+    assert results["double"].status == results["quadruple"].status == "passed"
+    assert "`one` was not found" in results["one"].message and "stopped half-way" in results["one"].message
+
+
+def test_what_is_not_written_or_missing_blames_no_other_check(tmp_path):
+    module = RIGHT.replace("2 * x", "x").replace("return double(double(x))", "raise NotImplementedError('not written')")
+    assert run(tmp_path, module)["quadruple"].message.startswith("not written")
+
+
+def test_a_check_cell_raises_under_nbgrader_alone(tmp_path, monkeypatch):
+    from toolbox.checks.local import NotPassed, check
+
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "test_all.py").write_text(dedent(CHECKS))
+    (tmp_path / "checks" / "assignment.toml").write_text(
+        'title = "T"\npoints = 7\n[files]\nmodules = ["work.py"]\nnotebook = "t.ipynb"\n'
+    )
+    (tmp_path / "work.py").write_text(dedent(RIGHT).replace("return 1", "return 2"))
+    monkeypatch.chdir(tmp_path)
+    assert "one is not 1" in repr(check("one"))
+    monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
+    assert "1 of 1" in repr(check("double"))
+    with pytest.raises(NotPassed, match="one is not 1"):
+        check("one")

@@ -113,6 +113,24 @@ def pickled_command(marker: Path) -> Callable[[Path], None]:
     return write
 
 
+def _save_two_layer(folder: Path, hidden: int, value: float) -> None:
+    import torch
+
+    weights = {"W1": (3072, hidden), "b1": (hidden,), "W2": (hidden, 10), "b2": (10,)}
+    params = {name: torch.full(shape, value, dtype=torch.bfloat16) for name, shape in weights.items()}
+    torch.save({"reg": 0.0, "params": params}, folder / TWO_LAYER)
+
+
+def denormal_weights(folder: Path) -> None:
+    """Save weights so small that a processor computes with them a hundred times slower."""
+    _save_two_layer(folder, 500, 1e-39)
+
+
+def too_many_weights(folder: Path) -> None:
+    """Save a network larger than any that an assignment needs."""
+    _save_two_layer(folder, 7000, 0.0)
+
+
 def attacks(solution: Path, marker: Path, secret: Path) -> dict[str, Attack]:
     """Return all attacks by name.
 
@@ -226,6 +244,78 @@ FullyConnectedNet.loss = _jump
 """),
             {"overfit_three_layer", "overfit_five_layer"},
             "is wrong in training",
+        ),
+    }  # fmt: skip
+    found |= {
+        "zeroes_its_inputs": Attack(
+            with_code("""
+def _zeroing(function, answer):
+    def call(*args):
+        for value in args:
+            for tensor in value if type(value) is tuple else (value,):
+                if type(tensor) is torch.Tensor:
+                    tensor.zero_()
+        return answer(*args)
+    return staticmethod(call)
+
+
+Linear.forward = _zeroing(Linear.forward, lambda x, w, b: (torch.zeros(len(x), len(b), dtype=x.dtype), (x, w, b)))
+Linear.backward = _zeroing(Linear.backward, lambda dout, cache: tuple(map(torch.zeros_like, cache)))
+ReLU.backward = _zeroing(ReLU.backward, lambda dout, cache: dout)
+Dropout.backward = _zeroing(Dropout.backward, lambda dout, cache: dout)
+"""),
+            {"linear_forward", "linear_backward", "relu_backward", "linear_relu", "dropout_backward"},
+        ),
+        "zeroes_its_images": Attack(
+            TRUTH.replace("        X = X.to(self.dtype)\n", "        X.zero_()\n        X = X.to(self.dtype)\n"),
+            {"fully_connected_loss", "fully_connected_gradients", "overfit_three_layer", "saved_five_layer"},
+        ),
+        "drops_nothing": Attack(
+            TRUTH.replace(">= p).to(x.dtype) / (1 - p)", ">= 0).to(x.dtype)"), {"dropout_forward", "dropout_backward"}
+        ),
+        "drops_everything": Attack(
+            TRUTH.replace(">= p).to(x.dtype)", ">= 2).to(x.dtype)"), {"dropout_forward", "dropout_backward"}
+        ),
+        "constant_loss_in_training": Attack(
+            with_code("""
+_true_loss = FullyConnectedNet.loss
+
+
+def _constant(self, X, y=None):
+    if y is None or not self.use_dropout or len(X) == 1:
+        return _true_loss(self, X, y)
+    return torch.tensor(1.0, dtype=X.dtype), {name: torch.zeros_like(value) for name, value in self.params.items()}
+
+
+FullyConnectedNet.loss = _constant
+"""),
+            {"dropout_network"},
+        ),
+        "forges_the_path_of_an_object": Attack(
+            with_code("""
+import sys
+kit = next(module for name, module in sys.modules.items() if name.endswith('sandbox.answerer'))
+kit.Answerer.handle_of = lambda self, value: kit.Ref(7, '\\x1b[31m<script>' * 1000, 'x')
+Linear.forward = staticmethod(lambda x, w, b: (object(), None))
+"""),
+            {"linear_forward", "two_layer_init", "fully_connected_loss"},
+        ),
+        "hides_from_the_scan": Attack(
+            with_code("x = getattr(torch.nn, '\\ud800', None)\ny = torch.nn" + ".functional" * 0 + ".Linear"), set(),
+            "uses torch.nn",
+        ),
+        "dies_again_and_again": Attack(
+            "import time\ntime.sleep(1)\n" + TRUTH.replace("        out = x.reshape(x", "        import os; os._exit(3)\n        out = x.reshape(x"),
+            {"linear_forward"}, "ended the process",
+        ),
+        "denormal_weights": Attack(TRUTH, {"two_layer_accuracy"}, models=denormal_weights),
+        "too_many_weights": Attack(TRUTH, {"two_layer_accuracy"}, "are allowed", models=too_many_weights),
+        "falls_over_at_the_end": Attack(with_code("1 / 0"), set(), "stopped half-way"),
+        "falls_over_in_the_middle": Attack(
+            TRUTH.replace("def rmsprop(", "1 / 0\n\n\ndef rmsprop("), {"rmsprop", "adam"}, "stopped half-way"
+        ),
+        "imports_what_is_not_here": Attack(
+            "import cv2_not_here\nfrom sklearn_not_here.linear_model import Ridge\n" + TRUTH, set(), "is not installed"
         ),
     }  # fmt: skip
     for function, check in FUNCTIONS.items():

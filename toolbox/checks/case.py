@@ -50,7 +50,7 @@ class Case:
         self.measured: float | None = None
         self.threshold = check.tolerance if threshold is None else threshold
         self._tolerance = check.tolerance
-        self._given = kind.given
+        self.given = kind.given
         self._data = data
         self._saved = saved
         text = f"{check.id}/{kind.name}/{trial}".encode()
@@ -59,7 +59,7 @@ class Case:
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self._given[name]
+            return self.__dict__["given"][name]
         except KeyError:
             raise AttributeError(f"the case {self.name!r} was given no {name!r}") from None
 
@@ -105,7 +105,7 @@ class Case:
         return got
 
     def _of_shape(self, name: str, got: Any, shape: tuple[int, ...], dtype: torch.dtype | None) -> Tensor:
-        if shape == () and type(got) in (float, int):
+        if shape == () and (type(got) in (float, int) or (isinstance(got, np.ndarray | np.generic) and got.ndim == 0)):
             got = torch.tensor(float(got), dtype=dtype)
         if not isinstance(got, Tensor):
             raise Failed(f"{name} is {describe(got)}, where a tensor of shape {shape} is wanted")

@@ -18,6 +18,10 @@ not run  the time that the assignment leaves after a time-out was used up
 """
 
 
+LONGEST = 1500
+"""Characters of a message that a record keeps."""
+
+
 @dataclass
 class CheckResult:
     """One check of one submission: what was asked, what was measured, what it earns."""
@@ -48,7 +52,7 @@ class CheckResult:
             "threshold": self.threshold,
             "sense": self.sense,
             "case": self.case,
-            "message": self.message,
+            "message": self.message[:LONGEST],
             "hint": self.hint,
             "seconds": round(self.seconds, 3),
         }

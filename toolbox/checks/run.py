@@ -125,6 +125,7 @@ class _Session:
         self.setting = setting
         self.on_result = on_result
         self.timed_out: list[str] = []
+        self.costly: list[str] = []  # those that timed out or ended the process
         self.seconds_left = setting.after_timeout_seconds
         self.results = {
             c.id: CheckResult(c.id, c.sentence, c.points, self._threshold(c), self._sense(c), c.hint) for c in checks
@@ -140,7 +141,7 @@ class _Session:
         items[:] = [item for item in items if self._id(item) in self.checks]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run the checks in order; after a time-out, those that do not need its code come first."""
+        """Run the checks in order; after a time-out or a death, those least like it come first."""
         if session.testsfailed:
             return True
         waiting = {self._id(item): item for item in session.items}
@@ -149,8 +150,7 @@ class _Session:
             self.broken = f"pytest does not collect the check {missing[0]}"
             return True
         while waiting:
-            free = [name for name in waiting if not self._needed(name) & set(self.timed_out)]
-            item = waiting.pop((free or list(waiting))[0])
+            item = waiting.pop(min(waiting, key=self._risk))
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         return True
 
@@ -175,6 +175,12 @@ class _Session:
     def _needed(self, name: str) -> set[str]:
         return _closure(self.checks, name)
 
+    def _risk(self, name: str) -> tuple[bool, int]:
+        """Say how likely a check is to be costly too: whether it needs one that was, how much it shares with them."""
+        needed = self._needed(name)
+        shared = set().union(*(self._needed(costly) for costly in self.costly))
+        return bool(needed & set(self.costly)), len(needed & shared)
+
     def _perform(self, check: Check) -> None:
         result = self.results[check.id]
         seconds = min(self.setting.check_seconds, self.seconds_left)
@@ -192,6 +198,8 @@ class _Session:
                 self.seconds_left -= busy
         if result.status == "timeout":
             self.timed_out.append(check.id)
+        if kind in ("timeout", "died"):
+            self.costly.append(check.id)
         if result.status not in ("passed", "not run") and kind not in ("unwritten", "missing"):
             self._name_prerequisite(check, result)
         result.seconds = time.monotonic() - started

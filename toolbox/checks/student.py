@@ -14,6 +14,7 @@ import linecache
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol
@@ -55,8 +56,35 @@ class Backend(Protocol):
         """End a check, forget its objects, and return how long it kept the student's code busy."""
 
 
+@dataclass(frozen=True)
+class Shared:
+    """An argument that the student's code gets itself, so that the check sees what is done to it in place."""
+
+    value: Any
+
+
+def _copied(value: Any, copies: dict[int, Any]) -> Any:
+    """Return a value whose tensors and arrays are copies, in lists and tuples too; dictionaries stay themselves.
+
+    What a check computes from its own tensors must not depend on what the student's code does to its
+    arguments. A dictionary is how some functions give state back (`config`, `bn_param`), so it is shared.
+    """
+    if type(value) is Shared:
+        return value.value
+    if type(value) in (list, tuple):
+        return type(value)(_copied(entry, copies) for entry in value)
+    if isinstance(value, torch.Tensor | np.ndarray):
+        if id(value) not in copies:  # what is one object stays one
+            copies[id(value)] = value.clone() if isinstance(value, torch.Tensor) else value.copy(order="K")
+        return copies[id(value)]
+    return value
+
+
 class Proxy:
-    """Something of the student's: its attributes are looked up, set and called through the backend."""
+    """Something of the student's: its attributes are looked up, set and called through the backend.
+
+    Calls and assignments pass copies of tensors and arrays, except of those in dictionaries given to a call.
+    """
 
     __slots__ = ("_backend", "_path", "_target")
 
@@ -74,10 +102,15 @@ class Proxy:
         return self._backend.get(self._target, path)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._backend.set(self._target, f"{self._path}.{name}" if self._path else name, value)
+        copies: dict[int, Any] = {}
+        if type(value) is dict:
+            value = {key: _copied(entry, copies) for key, entry in value.items()}
+        self._backend.set(self._target, f"{self._path}.{name}" if self._path else name, _copied(value, copies))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102  what it does is the student's affair
-        return self._backend.call(self._target, self._path, args, kwargs)
+        copies: dict[int, Any] = {}
+        named = {name: _copied(value, copies) for name, value in kwargs.items()}
+        return self._backend.call(self._target, self._path, _copied(args, copies), named)
 
     def __repr__(self) -> str:
         return f"<student's {self._path or 'object'}>"
@@ -106,6 +139,7 @@ class LocalBackend:
         self._files = [folder / name for name in modules]
         self._objects: dict[int, Any] = {}
         self._module: ModuleType | None = None
+        self._stopped = ""
 
     def get(self, target: int, path: str) -> Any:
         """Return an attribute."""
@@ -172,7 +206,13 @@ class LocalBackend:
                 assert spec is not None and spec.loader is not None
                 module = importlib.util.module_from_spec(spec)
                 sys.modules[path.stem] = module
-                spec.loader.exec_module(module)
+                try:
+                    spec.loader.exec_module(module)
+                except SyntaxError:
+                    raise
+                except (Exception, SystemExit) as error:  # what it had defined by then can be checked
+                    problem = explain(type(error).__name__, str(error), self._place(error), "")
+                    self._stopped = f" Importing `{path.name}` stopped half-way: {problem}"
             self._module = module
         return self._module
 
@@ -199,17 +239,22 @@ class LocalBackend:
         except StudentError:
             raise
         except (Exception, SystemExit) as error:
-            where = ""
-            for frame in reversed(traceback.extract_tb(error.__traceback__)):
-                if Path(frame.filename) in self._files:
-                    where = f"{Path(frame.filename).name}, line {frame.lineno}"
-                    break
-            if isinstance(error, SyntaxError) and error.filename:
-                where = f"{Path(error.filename).name}, line {error.lineno}"
+            where = self._place(error)
             problem = explain(type(error).__name__, str(error), where, path)
             if self._module is None:  # it cannot be imported, which is nobody's fault but its own
                 problem = StudentError("missing", str(problem))
+            elif isinstance(error, AttributeError) and not where:
+                problem = StudentError("missing" if self._stopped else "raised", f"{problem}{self._stopped}")
             raise problem from error
+
+    def _place(self, error: BaseException) -> str:
+        """Return the file and line of the student's at which something was raised."""
+        if isinstance(error, SyntaxError) and error.filename:
+            return f"{Path(error.filename).name}, line {error.lineno}"
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            if Path(frame.filename) in self._files:
+                return f"{Path(frame.filename).name}, line {frame.lineno}"
+        return ""
 
 
 def explain(kind: str, text: str, where: str, path: str) -> StudentError:

@@ -19,13 +19,11 @@ def test_dropout_forward(student, case):
     """`Dropout.forward` drops with probability p and scales up the rest; in test mode it returns x."""
     x = case.randn(case.size(100, 140), case.size(100, 140)).abs() + 0.1
     p = 0.0 if case.name == "p = 0" else case.uniform(0.2, 0.7)
-    before = x.clone()
     param = {"p": p, "mode": "test" if case.name == "testing" else "train", "seed": case.size(0, 10**6)}
     out, _ = case.items("Dropout.forward", student.Dropout.forward(x, dict(param)), 2)
     out = case.tensor("out", out, tuple(x.shape), x.dtype)
-    case.unchanged("x", x, before)
     if case.name in ("testing", "p = 0"):
-        case.compare("out", out, before)
+        case.compare("out", out, x)
         return
     dropped = torch.eq(out, 0)
     if case.name == "training: what is dropped":
@@ -37,7 +35,8 @@ def test_dropout_forward(student, case):
             wide = float((shares - p).abs().max())
             case.require(wide < 0.3, f"a whole {kind} is dropped at once: draw a number for every entry")
     elif case.name == "training: what is kept":
-        case.compare("the entries that are kept", out, torch.where(dropped, 0.0, before / (1 - p)))
+        mixed(case, dropped)
+        case.compare("the entries that are kept", out, torch.where(dropped, 0.0, x / (1 - p)))
     else:
         again, _ = case.items("Dropout.forward", student.Dropout.forward(x, dict(param)), 2)
         case.compare("out of a second call with the same seed", again, out)
@@ -55,13 +54,21 @@ def test_dropout_forward(student, case):
 )
 def test_dropout_backward(student, case):
     """`Dropout.backward` sends the gradient through the same mask."""
-    x = case.randn(case.size(5, 20), case.size(5, 20)).abs() + 0.1
+    x = case.randn(case.size(10, 20), case.size(10, 20)).abs() + 0.1
     dout = case.randn(*x.shape)
     mode = "train" if case.name == "training" else "test"
     param = {"p": case.uniform(0.2, 0.7), "mode": mode, "seed": case.size(0, 10**6)}
-    out, cache = case.items("Dropout.forward", student.Dropout.forward(x.clone(), param), 2)
+    out, cache = case.items("Dropout.forward", student.Dropout.forward(x, param), 2)
     out = case.tensor("out", out, tuple(x.shape), x.dtype)
+    if mode == "train":
+        mixed(case, torch.eq(out, 0))
     case.compare("dx", student.Dropout.backward(dout, cache), dout * out / x)
+
+
+def mixed(case, dropped):
+    """Demand that some entries are dropped and some are kept."""
+    case.require(bool(dropped.any()), "nothing is dropped in training")
+    case.require(not bool(dropped.all()), "everything is dropped in training")
 
 
 NETWORK = [
@@ -83,15 +90,20 @@ def test_dropout_network(student, case):
     p = 0.0 if case.name == "without dropout" else case.uniform(0.3, 0.6)
     sizes = [case.size(8, 12), 24, 24, case.size(3, 6)]
     n = 1 if case.name == "training on one image" else case.size(3, 6)
-    net = student.FullyConnectedNet(
-        sizes[1:-1],
-        input_dim=sizes[0],
-        num_classes=sizes[-1],
-        dropout=p,
-        weight_scale=0.1,
-        seed=case.size(0, 10**6),
-        dtype=torch.float64,
-    )
+    seed = case.size(0, 10**6)
+
+    def make_net(seed):
+        return student.FullyConnectedNet(
+            sizes[1:-1],
+            input_dim=sizes[0],
+            num_classes=sizes[-1],
+            dropout=p,
+            weight_scale=0.1,
+            seed=seed,
+            dtype=torch.float64,
+        )
+
+    net = make_net(seed)
     params = reference.draw_params(case, sizes, 0.05)
     for name in ("b1", "b2"):  # far from the kink of the ReLU, whatever is dropped: half on, half off
         params[name] = torch.where(case.randn(24) > 0, 1.0, -1.0).double()
@@ -114,6 +126,10 @@ def test_dropout_network(student, case):
         compare_with_masks(case, loss, got, params, X, y, p)
     else:
         compare_with_differences(case, net, got, params, X, y)
+        other = make_net(seed + 1)
+        other.params = params
+        again, _ = case.items("loss(X, y)", other.loss(X, y), 2)
+        case.require(case.number("loss", again) != case.number("loss", loss), "nothing is dropped in training")
 
 
 def compare_with_masks(case, loss, got, params, X, y, p):
@@ -142,6 +158,7 @@ def compare_with_masks(case, loss, got, params, X, y, p):
 def compare_with_differences(case, net, got, params, X, y, h=1e-4):
     """Hold the gradients against differences of the loss, whose dropout the seed repeats."""
     for name in params:
+        case.require(bool(got[name].any()), f"grads[{name!r}] is zero")
         direction = case.randn(*params[name].shape)
         direction /= direction.norm()
         losses = []

@@ -63,7 +63,9 @@ def compare_loss(case: Case, got: object, params: Params, X: Tensor, y: Tensor, 
     case.compare("the loss", got, closest)
 
 
-def compare_gradients(case: Case, loss: object, grads: object, params: Params, X: Tensor, y: Tensor, reg: float) -> None:
+def compare_gradients(
+    case: Case, loss: object, grads: object, params: Params, X: Tensor, y: Tensor, reg: float
+) -> None:
     """Demand the right gradient for every parameter, and a loss that agrees with them."""
     got = {name: case.tensor(f"grads[{name!r}]", value, tuple(params[name].shape), params[name].dtype)
            for name, value in case.dictionary("grads", grads, params).items()}  # fmt: skip
@@ -137,7 +139,15 @@ def overfit(case: Case, student: Proxy, hidden_dims: list[int], weight_scale: fl
 
 def accuracy(params: Params, X: Tensor, y: Tensor) -> float:
     """Return the fraction of images whose largest score is that of their label."""
-    return float((scores(params, X).argmax(dim=1) == y).float().mean())
+    right = sum(
+        int((scores(params, some).argmax(dim=1) == labels).sum())
+        for some, labels in zip(X.split(1000), y.split(1000), strict=True)
+    )
+    return right / len(y)
+
+
+LARGEST = 20_000_000
+"""Numbers of a saved network: enough for 6000 hidden units."""
 
 
 def saved_network(case: Case, file: str, layers: int | None = None) -> Params:
@@ -151,6 +161,8 @@ def saved_network(case: Case, file: str, layers: int | None = None) -> Params:
     names = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "Wb"]
     case.require(set(saved) == set(names), f"`{file}`: the parameters are not named W1, b1, W2, b2, …")
     case.require(layers in (None, depth), f"`{file}` holds a network of {depth} layers, where {layers} are wanted")
+    size = sum(value.numel() for value in saved.values() if isinstance(value, Tensor))
+    case.require(size <= LARGEST, f"`{file}` holds {size:,} numbers, at most {LARGEST:,} are allowed")
     params, rows = {}, 3072
     for layer in range(1, depth + 1):
         for name in (f"W{layer}", f"b{layer}"):
