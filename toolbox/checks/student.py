@@ -83,7 +83,7 @@ def _copied(value: Any, copies: dict[int, Any]) -> Any:
 class Proxy:
     """Something of the student's: its attributes are looked up, set and called through the backend.
 
-    Calls and assignments pass copies of tensors and arrays, except of those in dictionaries given to a call.
+    Calls pass copies of tensors and arrays, except of those in dictionaries.
     """
 
     __slots__ = ("_backend", "_path", "_target")
@@ -102,10 +102,7 @@ class Proxy:
         return self._backend.get(self._target, path)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        copies: dict[int, Any] = {}
-        if type(value) is dict:
-            value = {key: _copied(entry, copies) for key, entry in value.items()}
-        self._backend.set(self._target, f"{self._path}.{name}" if self._path else name, _copied(value, copies))
+        self._backend.set(self._target, f"{self._path}.{name}" if self._path else name, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102  what it does is the student's affair
         copies: dict[int, Any] = {}
@@ -147,8 +144,12 @@ class LocalBackend:
             return self._value(self._resolve(target, path))
 
     def set(self, target: int, path: str, value: Any) -> None:
-        """Set an attribute."""
+        """Set an attribute, to a copy: what the student's code does to it is not the check's."""
         parent, _, name = path.rpartition(".")
+        copies: dict[int, Any] = {}
+        if type(value) is dict:
+            value = {key: _copied(entry, copies) for key, entry in value.items()}
+        value = _copied(value, copies)
         with self._student_code(path):
             setattr(self._resolve(target, parent), name, value)
 

@@ -54,6 +54,7 @@ SCORES = [case("vectors", 5), case("images", 5)]
 
 
 @graded(
+    trials=1,
     points=5,
     tolerance=1e-7,
     cases=SCORES,
@@ -70,6 +71,7 @@ BACKWARD = ["linear_forward", "linear_backward", "relu_forward", "relu_backward"
 
 
 @graded(
+    trials=1,
     points=5,
     tolerance=1e-7,
     needs=[*BACKWARD, "two_layer_init", "two_layer_scores"],
