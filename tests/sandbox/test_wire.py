@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import warnings
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from typing import Any
 
 import numpy as np
@@ -191,7 +191,7 @@ def deep(levels: int) -> list:
 @pytest.mark.parametrize(
     "value",
     [
-        object(), print, (n for n in [1]), {1}, frozenset(), FakeTensor(), FakeDict(), OrderedDict(), AlwaysEqual(),
+        object(), print, (n for n in [1]), {1}, frozenset(), FakeTensor(), FakeDict(), AlwaysEqual(),
         type("S", (str,), {})("x"), type("I", (int,), {})(1), np.array([object()]), np.array(["a"]),
         np.zeros(2, ">f8"), np.datetime64("2020"), torch.eye(2).to_sparse(), torch.empty(3, device="meta"),
         quantised(), "\ud800", 1 << 40_000, range(10**9),
@@ -297,3 +297,11 @@ def test_text_from_the_jail_is_one_printable_line() -> None:
         == "a b\N{REPLACEMENT CHARACTER}[31mc\N{REPLACEMENT CHARACTER}d\N{REPLACEMENT CHARACTER}"
     )
     assert clean("x" * 1000, 10) == "x" * 9 + "…"
+
+
+def test_dictionaries_of_pythons_own_kinds_come_out_of_the_jail_as_dictionaries() -> None:
+    for value in (OrderedDict(a=1), defaultdict(int, a=1)):
+        encoder = Encoder(lambda inner: Ref(1))
+        encoder.add(value)
+        decoder = Decoder(np.frombuffer(b"".join(bytes(memoryview(b)) for b in encoder.buffers()), np.uint8).copy())
+        assert decoder.take() == {"a": 1}

@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
-Kind = Literal["raised", "unwritten", "missing", "timeout", "died", "reply"]
+Kind = Literal["raised", "unwritten", "missing", "timeout", "died"]
 """Why there was no answer; of "unwritten" and "missing" (a file, the module) the check's own message is the cause."""
 
 

@@ -58,7 +58,25 @@ def test_folders_that_are_no_students_are_told_apart(tiny):
     for name in ("-rf", "a+b", "ok.name@x", ".hidden"):
         (course.submitted / name / "tiny").mkdir(parents=True)
     (course.submitted / "linked").symlink_to(course.submitted / "s1")
-    assert students(course, assignment) == (["ok.name@x", "s1"], ["-rf", ".hidden", "a+b", "linked"])
+    (course.submitted / "flat").mkdir()
+    (course.submitted / "flat" / "tiny.py").write_text("x = 1")
+    found, odd = students(course, assignment)
+    assert found == ["ok.name@x", "s1"]
+    assert set(odd) == {"-rf", ".hidden", "a+b", "linked", "flat"}
+    assert odd["linked"] == "it is a link" and "no student id" in odd["a+b"] and "flat/tiny/" in odd["flat"]
+
+
+def test_files_of_other_names_are_named(tiny):
+    course, assignment, folder = tiny
+    (folder / "tiny (1).py").write_text("x = 1")
+    assert read_submission(course, assignment, "s1").others == ("tiny (1).py",)
+
+
+@pytest.mark.parametrize("content", [b"", b"no json", b"[1]", b"[" * 100_000, b'{"cells": 3}', b"\xff\xfe"])
+def test_a_notebook_that_cannot_be_read_is_a_problem_in_words(tiny, content):
+    course, assignment, folder = tiny
+    (folder / "tiny.ipynb").write_bytes(content)
+    assert "cannot be read as a notebook" in read_submission(course, assignment, "s1").problems["tiny.ipynb"]
 
 
 @pytest.mark.parametrize("student", ["../s1", "", "a/b", "s1\n"])
