@@ -35,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)  # room for tables in a log file
 err = Console(stderr=True, highlight=False)
 
 Isolation = Literal["best", "namespaces", "landlock", "process"]
@@ -169,7 +169,7 @@ def grade(
             ):  # fmt: skip
                 outcomes.append(outcome)
                 if not quiet and not as_json and outcome.record and outcome.fresh:
-                    progress.console.print(_line(outcome.record), markup=False)
+                    progress.console.print(_line(outcome.record), markup=False, soft_wrap=True)
                 progress.advance(task)
                 progress.refresh()
     except KeyboardInterrupt:
