@@ -1,0 +1,45 @@
+"""Files that an instructor gives to student code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_course import make_course, submit
+
+from autograder.release.build import generate
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def grade(course):
+    done = subprocess.run(
+        [sys.executable, "-m", "autograder", "grade", "tiny", "--course", str(course.root), "--json"],
+        cwd=REPOSITORY, env={**os.environ, "TOOLBOX_DATA": "standin"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-500:]
+    return {record["student"]: record for record in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.fixture
+def course(tmp_path):
+    made = make_course(tmp_path / "course")
+    made.toml.write_text(made.toml.read_text().replace('"cifar10"', '"standin"'))
+    toml = made.assignments / "tiny" / "assignment.toml"
+    toml.write_text(toml.read_text() + 'support = ["helper.py"]\n[images]\nparts = ["val"]\n')
+    (toml.parent / "helper.py").write_text("def twice(x):\n    return 2 * x\n")
+    generate(made, "tiny")
+    return made
+
+
+def test_student_code_can_import_a_support_file_and_not_replace_it(course):
+    folder = submit(course, "honest")
+    (folder / "tiny.py").write_text("from helper import twice\n\n\ndef double(x):\n    return twice(x)\n")
+    folder = submit(course, "replacing")
+    (folder / "tiny.py").write_text("import helper\n\n\ndef double(x):\n    return helper.twice(x) * helper.FACTOR\n")
+    (folder / "helper.py").write_text("FACTOR = 1\n")
+    records = grade(course)
+    assert records["honest"]["score"] == 4
+    assert records["replacing"]["score"] == 0 and "FACTOR" in records["replacing"]["checks"][0]["message"]
