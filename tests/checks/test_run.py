@@ -261,3 +261,10 @@ def test_a_check_cell_raises_under_nbgrader_alone(tmp_path, monkeypatch):
     assert "1 of 1" in repr(check("double"))
     with pytest.raises(NotPassed, match="one is not 1"):
         check("one")
+
+
+def test_what_fails_at_the_same_unwritten_function_names_its_check(tmp_path):
+    module = RIGHT.replace("return 2 * x", "raise NotImplementedError('double is not written yet')")
+    results = run(tmp_path, module)
+    assert results["quadruple"].status == "blocked"
+    assert results["quadruple"].message.startswith("First mend `double`, which this check needs. double is not")

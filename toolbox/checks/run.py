@@ -125,6 +125,7 @@ class _Session:
         self.setting = setting
         self.on_result = on_result
         self.timed_out: list[str] = []
+        self.causes: dict[str, str] = {}  # what went wrong first in each check that failed, in words
         self.costly: list[str] = []  # those that timed out or ended the process
         self.seconds_left = setting.after_timeout_seconds
         self.results = {
@@ -200,8 +201,8 @@ class _Session:
             self.timed_out.append(check.id)
         if kind in ("timeout", "died"):
             self.costly.append(check.id)
-        if result.status not in ("passed", "not run") and kind not in ("unwritten", "missing"):
-            self._name_prerequisite(check, result)
+        if result.status not in ("passed", "not run") and kind != "missing":
+            self._name_prerequisite(check, result, kind)
         result.seconds = time.monotonic() - started
         self.on_result(result)
 
@@ -236,6 +237,7 @@ class _Session:
             if not failed:
                 result.status, result.message, result.measured = status, message, measured  # type: ignore[assignment]
                 result.case = kind.name
+                self.causes[check.id] = message
             failed.append(kind.name)
             if status in ("timeout", "died"):
                 failed += [k.name for k in check.cases[check.cases.index(kind) + 1 :]]
@@ -264,16 +266,18 @@ class _Session:
             return "raised", f"What your code returned could not be used ({type(error).__name__}: {text})."
         return "passed", ""
 
-    def _name_prerequisite(self, check: Check, result: CheckResult) -> None:
+    def _name_prerequisite(self, check: Check, result: CheckResult, kind: str) -> None:
+        """Name the first check that this one needs and that failed, as what is to be mended first.
+
+        A function that is not written is to blame itself, unless that is what the other check failed at too.
+        """
         needed = self._needed(check.id)
-        first = next(
-            (n for n in self.checks if n in needed and self.results[n].status not in ("passed", "not run")), None
-        )
-        if first is None:
-            return
-        if result.status != "not run":
+        failed = [n for n in self.checks if n in needed and self.results[n].status not in ("passed", "not run")]
+        if kind == "unwritten":
+            failed = [n for n in failed if self.causes.get(n) == self.causes[check.id]]
+        if failed:
             result.status = "blocked"
-        result.message = f"First mend `{first}`, which this check needs. {result.message}"
+            result.message = f"First mend `{failed[0]}`, which this check needs. {result.message}"
 
 
 def _worse(sense: str, a: float | None, b: float | None) -> float | None:
