@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from autograder.assignment import Assignment, load_assignment
-from autograder.course import find_course, init_course, open_course, secret_seed
+from autograder.course import Level, find_course, init_course, open_course, secret_seed
 from autograder.errors import UserError
 from toolbox.manifest import DataSet
 
@@ -38,7 +38,7 @@ app = typer.Typer(
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)  # room for tables in a log file
 err = Console(stderr=True, highlight=False)
 
-Isolation = Literal["best", "namespaces", "landlock", "process"]
+Isolation = Literal["best", Level]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The assignment: a folder of assignments/.")]
 CourseFolder = Annotated[
     Path | None,

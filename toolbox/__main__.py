@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         results = check_folder(options.ids, options.folder, options.data, _progress)
-    except (NoChecksHere, ChecksBroken, DataError, ManifestError, ValueError) as error:
+    except (NoChecksHere, ChecksBroken, DataError, ManifestError) as error:
         _clear()
         print(error, file=sys.stderr)
         return 2

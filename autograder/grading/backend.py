@@ -137,11 +137,7 @@ class JailBackend:
             raise StudentError("died", f"`{path}` gave an answer that cannot be used: {error.reason}.") from None
         finally:
             self._busy += time.monotonic() - started
-            if self._jail is not None:
-                if "cuda" in self._jail.notices:
-                    self._notice(CUDA)
-                if not self._jail.alive:
-                    self._drop()
+            self._after_answer()
 
     def _ready(self) -> Jail:
         """Return a jail in which the module is imported, or raise why it cannot be."""
@@ -182,8 +178,6 @@ class JailBackend:
         try:
             found = self._living().scan(name, self._assignment.forbidden.names, seconds=READ_SECONDS)
         except SandboxError:
-            if self._jail is not None and not self._jail.alive:
-                self._drop()
             self._unread.append(name)  # if it cannot be parsed, importing it says so better
             return
         for line, used in found.uses:
@@ -247,6 +241,10 @@ class JailBackend:
         elif self._imported:
             for name in self._unread:
                 self.forbidden.append(f"{name}: could not be looked through for what is not allowed.")
+        self._after_answer()
+
+    def _after_answer(self) -> None:
+        """Take note of what the student's code asked for, and let go of a jail that it has ended."""
         if self._jail is not None:
             if "cuda" in self._jail.notices:
                 self._notice(CUDA)

@@ -25,6 +25,7 @@ from autograder.grading.examiner import Examination, examine
 from autograder.grading.records import Record
 from autograder.grading.submission import read_submission
 from autograder.sandbox import IsolationUnavailable, Limits, Preloaded
+from autograder.sandbox.isolation import LEVELS
 from autograder.sandbox.linux import keep_freed_memory
 from toolbox import data
 from toolbox.checks import ChecksBroken, LocalBackend, Setting, load_checks, run_checks
@@ -34,7 +35,6 @@ EXAMINER_SECONDS = 900
 TRIES = 2
 PRELOADED = ("torch", "numpy", "toolbox.solver", "toolbox.losses", "toolbox.gradients")
 """What jails find imported: student modules use little else."""
-STRENGTH = ("process", "landlock", "namespaces")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _preload(course: Course, isolation: str | None, accept_weaker: bool) -> Prel
     except IsolationUnavailable as error:
         raise UserError(f"{error} `autograder doctor` shows what this machine offers.") from None
     minimum = course.grading.minimum
-    if STRENGTH.index(preloaded.level) < STRENGTH.index(minimum) and not accept_weaker:
+    if LEVELS.index(preloaded.level) < LEVELS.index(minimum) and not accept_weaker:
         preloaded.close()
         raise UserError(
             f"Grading would run at the isolation level {preloaded.level!r}, and {course.toml.name} asks for "

@@ -7,6 +7,7 @@ import pytest
 
 from autograder.release.strip import strip_module
 from toolbox.checks import LocalBackend, Setting, load_checks, run_checks
+from toolbox.checks.run import everything_needed
 
 ASSIGNMENT = Path(__file__).resolve().parents[2] / "assignments" / "fully_connected_networks"
 MODULE = "fully_connected_networks.py"
@@ -140,10 +141,5 @@ def test_a_mistake_costs_its_check_and_only_what_needs_it(tmp_path, name):
     lost = {r.id for r in results.values() if r.status != "passed"}
     assert aimed_at in lost
     for other in lost - {aimed_at}:
-        assert aimed_at in needed(other), f"{other} is lost too, which does not need {aimed_at}: {results[other].message}"
+        assert aimed_at in everything_needed(checks(), other), f"{other} is lost too, which does not need {aimed_at}: {results[other].message}"
         assert f"First mend `{aimed_at}`" in results[other].message
-
-
-def needed(name):
-    direct = set(checks()[name].needs)
-    return direct.union(*(needed(need) for need in direct))

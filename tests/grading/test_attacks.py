@@ -24,11 +24,13 @@ from examples.class_of_examples import MODULE, NAME, write_class
 from tests.grading import ordinary_user
 from tests.grading.hostile import EVERYTHING, attacks
 from toolbox.checks import load_checks
+from toolbox.checks.run import everything_needed
 from toolbox.data import load
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 420
 ATTACKS = attacks(Path("/course/assignments/name/module.py"), Path("/marker"), Path("/secret"))
+CHECKS = {check.id: check for check in load_checks(REPOSITORY / "assignments" / NAME / "checks")}
 MODES = ["best as root", "best as an ordinary user", "without namespaces"]
 
 
@@ -140,18 +142,7 @@ def test_an_attack_earns_what_its_honest_parts_earn(graded, name):
         for lost in attack.loses:
             assert checks[lost]["score"] < checks[lost]["max_score"], f"{lost} scores in full"
         for check in checks.values():
-            if check["id"] not in attack.loses and not needed(check["id"]) & attack.loses:
+            if check["id"] not in attack.loses and not everything_needed(CHECKS, check["id"]) & attack.loses:
                 assert check["status"] == "passed", f"{check['id']}: {check['message']}"
     said = " ".join([check["message"] for check in checks.values()] + record["notices"])
     assert attack.tells in said
-
-
-def needed(name: str) -> set[str]:
-    checks = {check.id: check for check in load_checks(REPOSITORY / "assignments" / NAME / "checks")}
-    found, todo = set(), [name]
-    while todo:
-        for need in checks[todo.pop()].needs:
-            if need not in found:
-                found.add(need)
-                todo.append(need)
-    return found

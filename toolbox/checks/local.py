@@ -44,7 +44,10 @@ def check_folder(
     if manifest_file is None:
         raise NoChecksHere(f"{folder}: there is no checks/assignment.toml here. Go to the folder of the assignment.")
     manifest = load_manifest(manifest_file)
-    name = dataset or data.current()
+    try:
+        name = dataset or data.current()
+    except ValueError as error:  # TOOLBOX_DATA names none
+        raise data.DataError(str(error)) from None
     setting = Setting(
         backend=LocalBackend(folder, manifest.files.modules),
         data=lambda: data.load(name, parts=manifest.images.parts, num_train=manifest.images.num_train),

@@ -110,7 +110,7 @@ def run_checks(
     if unknown:
         raise ChecksBroken(f"There is no check named {unknown[0]}. There are: {', '.join(by_id)}.")
     wanted = set(ids) or set(by_id)
-    everything = wanted.union(*(_closure(by_id, name) for name in wanted))
+    everything = wanted.union(*(everything_needed(by_id, name) for name in wanted))
     session = _Session([c for c in checks if c.id in everything], setting, on_result)
     _pytest(folder, session)
     results = [session.results[check.id] for check in checks if check.id in everything]
@@ -174,7 +174,7 @@ class _Session:
         return item.name.removeprefix("test_")
 
     def _needed(self, name: str) -> set[str]:
-        return _closure(self.checks, name)
+        return everything_needed(self.checks, name)
 
     def _risk(self, name: str) -> tuple[bool, int]:
         """Say how likely a check is to be costly too: whether it needs one that was, how much it shares with them."""
@@ -287,7 +287,7 @@ def _worse(sense: str, a: float | None, b: float | None) -> float | None:
     return min(a, b) if sense == "at least" else max(a, b)
 
 
-def _closure(checks: dict[str, Check], name: str) -> set[str]:
+def everything_needed(checks: dict[str, Check], name: str) -> set[str]:
     """Return all checks that a check needs, directly or through others."""
     needed: set[str] = set()
     todo = list(checks[name].needs)
