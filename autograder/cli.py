@@ -198,6 +198,82 @@ def grade(
 
 
 @app.command()
+def feedback(
+    name: Name,
+    student: Annotated[
+        list[str] | None, typer.Option("--student", metavar="ID", help="This student's page only (may be repeated).")
+    ] = None,
+    course: CourseFolder = None,
+) -> None:
+    """Write the page that each graded student reads: feedback/<student>/NAME/<notebook>.html.
+
+    A page shows the score, every check with what to mend, and each written question with the answer, the
+    points and the comment that a person gave. It is one file without scripts, to be mailed or put online.
+    `nbgrader generate_feedback NAME` and formgrader's button write the same pages for whoever handed in a
+    notebook; this command writes them for everybody who was graded.
+
+    Run it again after grading again or after entering scores: pages are always made anew. Where a
+    submission or the assignment has changed since it was graded, there is no page until it is graded again.
+
+    Example: autograder feedback NAME --student alice
+    """
+    from autograder.feedback import graded_students, write_pages
+
+    found = find_course(course)
+    assignment = load_assignment(found, name)
+    there = graded_students(found, assignment)
+    chosen = list(dict.fromkeys(student)) if student else there
+    missing = [one for one in chosen if one not in there]
+    if missing:
+        raise UserError(f"{missing[0]!r}: there is no record of this student. Run `autograder grade {name}` first.")
+    if not chosen:
+        raise UserError(f"{found.results / name}: nobody was graded yet. Run `autograder grade {name}` first.")
+    written = 0
+    for one, problem in write_pages(found, assignment, chosen):
+        written += not problem
+        if problem:
+            err.print(f"{one}: no page: {problem}", markup=False, soft_wrap=True)
+    where = found.feedback / (chosen[0] if len(chosen) == 1 else "<student>") / name / f"{assignment.notebook_id}.html"
+    out.print(f"{written} of {len(chosen)} pages: {where}", markup=False, soft_wrap=True)
+    if written < len(chosen):
+        raise UserError(f"{len(chosen) - written} of {len(chosen)} students have no page; the reasons stand above.")
+
+
+@app.command()
+def export(
+    name: Name,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Write this file (default: print the table).")
+    ] = None,
+    course: CourseFolder = None,
+) -> None:
+    """Write the gradebook's scores of NAME as CSV: one row a student, one column a check.
+
+    The columns: student; total (code and written points, less the late penalty); code; written;
+    late_penalty; to_grade (scores that a person has to look at, so that the total may change); then each
+    check by its id. Scores that a person entered count, as in formgrader. Whoever is in the gradebook
+    without a submission has empty scores.
+
+    The file is UTF-8 without a byte order mark, with commas. A cell that a spreadsheet would take for a
+    formula begins with an apostrophe. `nbgrader export` writes all assignments, totals only.
+
+    Example: autograder export NAME --to grades.csv
+    """
+    from autograder.export import as_csv
+
+    found = find_course(course)
+    table = as_csv(found, load_assignment(found, name))
+    if to is None:
+        print(table, end="")
+        return
+    try:
+        to.write_text(table, encoding="utf-8", newline="")
+    except OSError as error:
+        raise UserError(f"{to}: this cannot be written: {error.strerror}.") from None
+    out.print(f"{to}: {table.count(chr(10)) - 1} students.", markup=False, soft_wrap=True)
+
+
+@app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """Show which layers of isolation this machine offers to student code, and which level that makes."""
     from autograder.sandbox import best_level, host_layers

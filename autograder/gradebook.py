@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
-from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
@@ -23,6 +25,57 @@ from autograder.plain_file import Unreadable, read_plain_file
 
 Row = tuple[float | None, float | None, bool, float]
 """auto_score, manual_score, needs_manual_grade, max_score."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What the gradebook holds for one grade cell of one student."""
+
+    auto_score: float | None
+    manual_score: float | None
+    extra_credit: float | None
+    needs_manual_grade: bool
+    max_score: float
+
+    @property
+    def points(self) -> float:
+        """What it earns, as nbgrader counts: a person's score goes before the kit's, extra credit comes on top."""
+        score = self.auto_score if self.manual_score is None else self.manual_score
+        return 0.0 if score is None else score + (self.extra_credit or 0.0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has given a score yet."""
+        return self.auto_score is None and self.manual_score is None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the gradebook holds for one student's submission of an assignment.
+
+    Attributes:
+        marks: by the id of the grade cell.
+        comments: what a person wrote on answers, by the id of the cell.
+        penalty: the points that lateness costs.
+        timestamp: when it was handed in, if that is known.
+        seconds_late: how long after the due date, extensions counted.
+    """
+
+    marks: Mapping[str, Mark]
+    comments: Mapping[str, str]
+    penalty: float
+    timestamp: datetime | None
+    seconds_late: float
+
+    @property
+    def score(self) -> float:
+        """The points of the whole submission, after the penalty."""
+        return max(0.0, math.fsum(mark.points for mark in self.marks.values()) - self.penalty)
+
+    @property
+    def max_score(self) -> float:
+        """What the submission could have earned."""
+        return math.fsum(mark.max_score for mark in self.marks.values())
 
 
 def save(
@@ -80,6 +133,61 @@ def rows(course: Course, name: str) -> dict[str, dict[str, Row]]:
                 for grade in notebook.grades
             }
     return found
+
+
+def standings(
+    course: Course, assignment: Assignment, released: Any, *, student: str = "", url: str = ""
+) -> dict[str, Standing | None]:
+    """Return what the gradebook holds of a class: everybody on its roster, None for who has not submitted.
+
+    Args:
+        course: the course.
+        assignment: the assignment.
+        released: its notebook, as students were given it.
+        student: return this student only.
+        url: the gradebook, the one that the course's settings name by default.
+
+    Raises:
+        UserError: the gradebook cannot be used, does not know the assignment, or knows it with other cells.
+    """
+    with _open(course, url) as gradebook:
+        try:
+            demand_same_cells(gradebook, assignment, released)
+        except MissingEntry:
+            raise UserError(
+                f"The gradebook does not know {assignment.name}. Run `autograder release {assignment.name}`, "
+                f"then `autograder grade {assignment.name}`."
+            ) from None
+        if student:
+            try:
+                return {student: _standing(gradebook.find_submission(assignment.name, student))}
+            except MissingEntry:
+                return {}
+        found: dict[str, Standing | None] = {one.id: None for one in gradebook.students}
+        for submission in gradebook.assignment_submissions(assignment.name):
+            found[submission.student.id] = _standing(submission)
+        return dict(sorted(found.items()))
+
+
+def _standing(submission: Any) -> Standing:
+    notebooks = list(submission.notebooks)
+    timestamp = submission.timestamp
+    return Standing(
+        marks={
+            row.name: Mark(row.auto_score, row.manual_score, row.extra_credit, row.needs_manual_grade, row.max_score)
+            for notebook in notebooks
+            for row in notebook.grades
+        },
+        comments={
+            comment.name: comment.manual_comment
+            for notebook in notebooks
+            for comment in sorted(notebook.comments, key=lambda one: one.name)
+            if (comment.manual_comment or "").strip()
+        },
+        penalty=math.fsum(notebook.late_submission_penalty or 0.0 for notebook in notebooks),
+        timestamp=timestamp.replace(tzinfo=UTC) if timestamp else None,
+        seconds_late=submission.total_seconds_late,
+    )
 
 
 @contextlib.contextmanager
@@ -207,8 +315,8 @@ def demand_same_cells(gradebook: Any, assignment: Assignment, released: Any) -> 
 
 
 @contextlib.contextmanager
-def _open(course: Course) -> Iterator[Any]:
-    url = database(course)
+def _open(course: Course, url: str = "") -> Iterator[Any]:
+    url = url or database(course)
     try:
         with alembic_on_path():
             opened = Gradebook(url)

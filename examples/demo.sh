@@ -24,6 +24,11 @@ echo "== grading"
 "$bin/autograder" grade $name --course "$course"
 
 echo
+echo "== what each student reads"
+"$bin/autograder" feedback $name --course "$course"
+
+echo
+echo "One page a student:    $course/feedback/<student>/$name/$name.html"
 echo "One record a student:  $course/results/$name/"
 echo "The gradebook:         $course/gradebook.db"
 echo "In nbgrader's own way: cd $course && $PWD/$bin/nbgrader autograde $name"

@@ -57,3 +57,7 @@ def configure(c: Any, root: Path) -> None:
     c.Autograde.exporter_class = "autograder.nbgrader.exporter.SubmissionExporter"
     c.Autograde.sanitize_preprocessors = list(SANITIZE)
     c.Autograde.autograde_preprocessors = list(AUTOGRADE)
+    c.GenerateFeedback.exporter_class = "autograder.nbgrader.feedback.FeedbackExporter"
+    c.GenerateFeedback.preprocessors = []
+    c.GenerateFeedback.force = True  # pages are made anew: nbgrader does not notice a new score or comment
+    c.ExchangeFactory.release_feedback = "autograder.nbgrader.feedback.ReleaseFeedback"

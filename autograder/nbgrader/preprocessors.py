@@ -127,9 +127,7 @@ class ShowResults(_Step):
                 )
         record = records.read(course, name, student)
         if record is None:
-            raise UserError(
-                f"{records.path(course, name, student)}: somebody removed this record. Grade again."
-            )
+            raise UserError(f"{records.path(course, name, student)}: somebody removed this record. Grade again.")
         return record
 
 

@@ -38,9 +38,7 @@ def released_notebook(course: Course, assignment: Assignment) -> Any:
         raise UserError(f"{path}: {reason}. Run `autograder release {assignment.name}`.") from None
 
 
-def submitted_notebook(
-    course: Course, assignment: Assignment, student: str, released: Any
-) -> tuple[Any, str]:
+def submitted_notebook(course: Course, assignment: Assignment, student: str, released: Any) -> tuple[Any, str]:
     """Return a student's notebook put into shape, and why theirs was not used ("" where it was)."""
     path = course.submitted / student / assignment.name / assignment.files.notebook
     try:

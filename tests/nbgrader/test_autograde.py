@@ -82,6 +82,8 @@ def test_every_kind_of_cell_gets_the_row_that_nbgrader_gives_it(course):
         new_markdown_cell("Read this.", metadata=read),
     ]
     nbformat.write(notebook, path)
+    toml = course.assignments / "tiny" / "assignment.toml"
+    toml.write_text(toml.read_text().replace("written = 2", "written = 10"))
     generate(course, "tiny")
     for student in ("alice", "bob"):
         folder = submit(course, student)
@@ -148,14 +150,12 @@ def test_only_plain_files_that_the_assignment_names_reach_autograded_and_feedbac
     assert press(course, "generate_feedback", "alice")["success"]
     graded = course.autograded / "alice" / "tiny"
     assert sorted(p.name for p in graded.rglob("*")) == ["timestamp.txt", "tiny.ipynb", "tiny.py"]
-    assert set(tree(course.feedback / "alice" / "tiny")) == {"timestamp.txt", "tiny.html", "tiny.py"}
+    assert set(tree(course.feedback / "alice" / "tiny")) == {"tiny.html"}
 
 
 def test_a_submission_that_cannot_be_graded_ends_with_the_reason_and_status_1(course):
     submit(course, "alice")
-    (course.assignments / "tiny" / "checks" / "test_tiny.py").write_text(
-        "raise RuntimeError('spoilt checks')\n"
-    )
+    (course.assignments / "tiny" / "checks" / "test_tiny.py").write_text("raise RuntimeError('spoilt checks')\n")
     done = nbgrader(course, "autograde", "tiny")
     assert done.returncode == 1
     assert "autograder.errors.UserError: " in done.stderr

@@ -146,8 +146,6 @@ def test_links_and_pipes_are_not_opened(course, given):
     assert submitted_notebook(course, assignment, "alice", given)[1].startswith("tiny.ipynb is a link")
     path.unlink()
     os.mkfifo(path)
-    assert submitted_notebook(course, assignment, "alice", given)[1].startswith(
-        "tiny.ipynb is not a plain file"
-    )
+    assert submitted_notebook(course, assignment, "alice", given)[1].startswith("tiny.ipynb is not a plain file")
     path.unlink()
     assert submitted_notebook(course, assignment, "alice", given)[1].startswith("tiny.ipynb is missing")
