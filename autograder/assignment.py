@@ -16,12 +16,18 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Assignment:
-    """One assignment: where it lies and what its `assignment.toml` says."""
+    """One assignment: where it lies and what its `assignment.toml` says.
+
+    Attributes:
+        points: what the checks add up to.
+        written: what the written questions of the notebook add up to, which a person grades.
+    """
 
     name: str
     folder: Path
     title: str
     points: int
+    written: int
     files: Files
     limits: Limits
     forbidden: Forbidden
@@ -64,6 +70,7 @@ def load_assignment(course: Course, name: str) -> Assignment:
         folder,
         manifest.title,
         manifest.points,
+        manifest.written,
         manifest.files,
         manifest.limits,
         manifest.forbidden,

@@ -296,21 +296,80 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
 
 
 @app.command()
-def verify(name: Name, course: CourseFolder = None, data: Images = None) -> None:
+def verify(
+    name: Name,
+    course: CourseFolder = None,
+    data: Images = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Try N automatic mutants only, spread evenly: a quick look, no proof of fitness."
+        ),
+    ] = None,
+) -> None:
     """Refuse an assignment that is not fit for release: its author's gate.
 
-    The solution must score everything, the starter nothing, the notebook's grade cells must be the
-    checks, and release/NAME must be up to date.
+    It is refused unless the solution scores 100 % and the starter 0 %; the notebook's grade cells and the
+    checks name the same things for the same points; every check has a sentence and a hint; no solution
+    stands anywhere in the release; and release/NAME is up to date.
+
+    Then the checks themselves are tried, on mutants graded like submissions. assignments/NAME/mutants.toml
+    lists them: every [[mistake]] must fail the check it names, and only checks that need that one; every
+    [[right]] variant must score 100 %. Automatic mutants are made from the solutions (an operator
+    exchanged, a statement left out, …): at least 95 % must lose points, and each that does not needs
+    its reason as a [[survivor]]. A [[choice]] is a solution that gets none: one choice of many.
+
+    Example: autograder verify NAME --sample 40
     """
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # as for `grade`
+
     from autograder.verify import verify as verify_assignment
 
     found = find_course(course)
+    progress = _progress(False)
+    task = progress.add_task("mutants", total=None)
+
+    def watch(done: int, total: int) -> None:
+        progress.start()
+        progress.update(task, completed=done, total=total, refresh=True)
+        if done == total:
+            progress.stop()
+
     failures = 0
-    for finding in verify_assignment(found, load_assignment(found, name), data or found.grading.data):
-        out.print(f"{'✓' if finding.passed else '✗'} {finding.text}", markup=False, soft_wrap=True)
-        failures += not finding.passed
+    tallies: list[Any] = []
+    try:
+        for finding in verify_assignment(
+            found, load_assignment(found, name), data or found.grading.data, sample=sample, watch=watch
+        ):
+            out.print(f"{'✓' if finding.passed else '✗'} {finding.text}", markup=False, soft_wrap=True)
+            failures += not finding.passed
+            tallies += [finding.tally] if finding.tally else []
+    except KeyboardInterrupt:
+        progress.stop()
+        err.print("Stopped: not everything was looked at, and nothing is kept.")
+        raise typer.Exit(130) from None
+    finally:
+        progress.stop()
+    for tally in tallies:
+        _mutant_table(tally)
     if failures:
         raise UserError(f"{name} is not fit for release: {failures} of the conditions above are not met.")
+
+
+def _mutant_table(tally: Any) -> None:
+    """Print how many mutants of each kind are killed, and the survivors with the author's reasons."""
+    table = Table(title=tally.title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("kind")
+    for heading in ("mutants", "killed"):
+        table.add_column(heading, justify="right")
+    for kind, (there, killed) in sorted(tally.kinds.items()):
+        table.add_row(kind, str(there), str(killed))
+    there, killed = (sum(row[i] for row in tally.kinds.values()) for i in (0, 1))
+    table.add_row("together", str(there), str(killed))
+    out.print()
+    out.print(table)
+    for where, change, reason in tally.survivors:
+        out.print(f"survives in {where}: {change}\n  {reason or 'no reason is given'}", markup=False, soft_wrap=True)
 
 
 def _progress(hidden: bool) -> Progress:

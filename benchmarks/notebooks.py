@@ -3,13 +3,16 @@
     python -m benchmarks.notebooks [--data cifar10|standin] NAME…
 
 Each is run in a folder made as a student's would be, in build/notebooks/<name>/, where the executed
-notebook stays to be looked at. Every check cell must pass.
+notebook stays to be looked at. Every check cell must pass, and every cell that takes more than ten seconds
+must be announced in the text before it: "about 2 minutes on two cores". Times are printed beside what was
+announced; on a busy machine they are longer.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import sys
 import time
@@ -25,6 +28,9 @@ from toolbox.manifest import DataSet
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = REPOSITORY / "build" / "notebooks"
+ANNOUNCED = re.compile(r"about (\d+) (second|minute)s? on two cores", re.IGNORECASE)
+LONG = 10
+"""Seconds; what takes longer has to be announced."""
 
 
 def run(name: str, dataset: DataSet) -> list[str]:
@@ -38,9 +44,12 @@ def run(name: str, dataset: DataSet) -> list[str]:
     for file in (*assignment.files.modules, *assignment.files.support):
         shutil.copy(assignment.folder / file, folder)
     notebook = nbformat.read(course.source / name / assignment.files.notebook, as_version=4)
+    begun: dict[int, float] = {}
+    ended: dict[int, float] = {}
     client = NotebookClient(
         notebook, timeout=3600, resources={"metadata": {"path": str(folder)}},
-        on_cell_executed=lambda cell, cell_index, **_: print(".", end="", flush=True),
+        on_cell_execute=lambda cell, cell_index: begun.update({cell_index: time.monotonic()}),
+        on_cell_executed=lambda cell, cell_index, **_: ended.update({cell_index: time.monotonic()}),
     )  # fmt: skip
     os.environ["TOOLBOX_DATA"] = dataset
     started = time.monotonic()
@@ -48,11 +57,25 @@ def run(name: str, dataset: DataSet) -> list[str]:
         client.execute()
         problems = []
     except CellExecutionError as error:
-        problems = [str(error)]
+        problems = [f"a cell failed: {error}"]
     finally:
         nbformat.write(notebook, folder / assignment.files.notebook)
-    print(f" {name}: {time.monotonic() - started:.0f} s")
-    return problems or [cell.metadata.nbgrader.grade_id for cell in notebook.cells if _failed(cell)]
+    print(f"{name}: {time.monotonic() - started:.0f} s")
+    problems += [f"{cell.metadata.nbgrader.grade_id} does not pass" for cell in notebook.cells if _failed(cell)]
+    return problems + _report_times(notebook.cells, {i: ended[i] - begun[i] for i in ended})
+
+
+def _report_times(cells: list[nbformat.NotebookNode], seconds: dict[int, float]) -> list[str]:
+    """Print how long the long cells took and what the text announces; return those that it does not announce."""
+    missing = []
+    for i, taken in seconds.items():
+        text = cells[i - 1].source if i and cells[i - 1].cell_type == "markdown" else ""
+        said = ANNOUNCED.search(text.replace("\n", " "))
+        if said:
+            print(f"  {cells[i].id}: {taken:.0f} s, announced: {said.group()}")
+        elif taken > LONG:
+            missing.append(f"{cells[i].id} takes {taken:.0f} s, and the text before it does not say so")
+    return missing
 
 
 def _failed(cell: nbformat.NotebookNode) -> bool:

@@ -23,7 +23,7 @@ def load(tmp_path: Path, text: str):
 
 def test_what_is_left_out_has_a_default(tmp_path):
     manifest = load(tmp_path, LEAST)
-    assert (manifest.title, manifest.points) == ("Layers", 10)
+    assert (manifest.title, manifest.points, manifest.written) == ("Layers", 10, 0)
     assert manifest.files.submitted == ("layers.py", "layers.ipynb")
     assert manifest.limits.check_seconds == 10
     assert manifest.forbidden.policy == "warn"
@@ -58,6 +58,7 @@ accuracy = 0.5
 @pytest.mark.parametrize(
     ("text", "named"),
     [
+        ("written = -1\n" + LEAST, ["written is -1", "zero or more"]),
         ("title = 'x'\npoints = 1\n", ["files", "is missing"]),
         (LEAST.replace("10", "0"), ["points is 0", "whole number above zero"]),
         (LEAST.replace("10", "true"), ["points is True"]),

@@ -68,8 +68,16 @@ LAYERS = {
     "autograder/sandbox": ("toolbox", "autograder.grading", "autograder.course", "autograder.assignment", "pytest"),
     "autograder/grading": ("autograder.gradebook", "autograder.nbgrader", "autograder.cli", "nbgrader"),
     "autograder/release": ("autograder.cli", "autograder.grading", "autograder.sandbox"),
+    "autograder/feedback": ("autograder.cli", "autograder.sandbox", "autograder.verify", "autograder.release"),
+    "autograder/verify": ("autograder.cli", "autograder.gradebook", "autograder.sandbox"),
     "autograder/course": ("autograder.grading", "autograder.release", "autograder.nbgrader", "nbgrader"),
 }
+
+
+def test_nothing_but_the_command_line_needs_the_gate():
+    for path in (REPOSITORY / "autograder").rglob("*.py"):
+        if path.name != "cli.py" and path.parent.name != "verify":
+            assert not any(module.startswith("autograder.verify") for module in imports(path)), f"{path} imports it"
 
 
 @pytest.mark.parametrize("folder", LAYERS)

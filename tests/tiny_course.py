@@ -49,11 +49,24 @@ def test_double(student, case):
 MANIFEST = """\
 title = "Tiny"
 points = 4
+written = 2
 
 [files]
 modules = ["tiny.py"]
 notebook = "tiny.ipynb"
 models = ["tiny.pth"]
+"""
+
+MUTANTS = """\
+[[mistake]]
+name = "once too few"
+kind = "missing term"
+fails = "double"
+change = ["2 * x", "1 * x"]
+
+[[right]]
+name = "the sum"
+change = ["2 * x", "x + x"]
 """
 
 UNANSWERED = "YOUR ANSWER HERE"
@@ -87,6 +100,7 @@ def make_course(root: Path) -> Course:
     (folder / "checks").mkdir(parents=True)
     (folder / "assignment.toml").write_text(MANIFEST)
     (folder / "tiny.py").write_text(MODULE)
+    (folder / "mutants.toml").write_text(MUTANTS)
     (folder / "checks" / "test_tiny.py").write_text(CHECK)
     (course.source / "tiny").mkdir(parents=True)
     nbformat.write(source_notebook(), course.source / "tiny" / "tiny.ipynb")

@@ -1,23 +1,46 @@
-"""The student's command line: `python -m toolbox check [ID…]`."""
+"""The student's command line: `python -m toolbox check [ID…]` and `python -m toolbox submit`."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
-from toolbox.checks.local import NoChecksHere, check_folder
-from toolbox.checks.results import CheckResult
-from toolbox.checks.run import ChecksBroken
-from toolbox.checks.table import as_text
-from toolbox.data import DataError
-from toolbox.manifest import ManifestError
+if TYPE_CHECKING:
+    from toolbox.checks.results import CheckResult
+
+PLAIN = str.maketrans({"✓": "+", "✗": "x", "–": "-", "≤": "<=", "≥": ">=", "·": "*", "“": '"', "”": '"', "’": "'"})
+"""For consoles and files that know no more than their own code page."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0 if every check passed, 1 if not, 2 if they could not be run."""
+    """Run the command line and return its exit status.
+
+    `check`: 0 if every check passed, 1 if not. `submit`: 0 if every file is there and readable, 1 if not.
+    Both: 2 if there is nothing to work on, 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _submit(options) if options.command == "submit" else _check(options)
+    except KeyboardInterrupt:
+        _clear()
+        _say("Stopped.", sys.stderr)
+        return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "toolbox").split(".")[0] == "toolbox":
+            raise
+        _say(f"Python does not find {error.name}: install it with python -m pip install {error.name}", sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m toolbox", description="Check your work. Start it in the folder of the assignment."
+        prog="python -m toolbox", description="Check and pack your work. Start it in the folder of the assignment."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser(
@@ -30,22 +53,63 @@ def main(arguments: list[str] | None = None) -> int:
     check.add_argument(
         "ids", nargs="*", metavar="ID", help="which checks, such as linear_forward; all if none is named"
     )
-    check.add_argument("--folder", type=Path, help="the folder of the assignment (default: this one)")
-    check.add_argument("--data", choices=("cifar10", "standin"), help="which data set (default: cifar10)")
-    options = parser.parse_args(arguments)
+    submit = commands.add_parser(
+        "submit",
+        help="pack the files to hand in, and look at them as grading will",
+        description="Pack the files that the assignment asks for into one zip, look at each as grading will, and run "
+        "the public checks on what was packed, in a folder with nothing else of yours in it. Incomplete work is "
+        "packed too. The exit status is 0 if every file is there and readable, whatever the checks say.",
+        epilog="Example: python -m toolbox submit",
+    )
+    submit.add_argument(
+        "--out", type=Path, metavar="FILE", help="the zip (default: the notebook's name with .zip, in the folder)"
+    )
+    submit.add_argument("--no-checks", action="store_true", help="only pack and look; do not run the checks")
+    for command in (check, submit):
+        command.add_argument("--folder", type=Path, help="the folder of the assignment (default: this one)")
+        command.add_argument("--data", choices=("cifar10", "standin"), help="which data set (default: cifar10)")
+    return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    from toolbox.checks.local import NoChecksHere, check_folder
+    from toolbox.checks.run import ChecksBroken
+    from toolbox.checks.table import as_text
+    from toolbox.data import DataError
+    from toolbox.manifest import ManifestError
+
     try:
         results = check_folder(options.ids, options.folder, options.data, _progress)
     except (NoChecksHere, ChecksBroken, DataError, ManifestError) as error:
         _clear()
-        print(error, file=sys.stderr)
+        _say(str(error), sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        _clear()
-        print("Stopped.", file=sys.stderr)
-        return 130
     _clear()
-    print(as_text(results))
+    _say(as_text(results))
     return 0 if all(result.status == "passed" for result in results) else 1
+
+
+def _submit(options: argparse.Namespace) -> int:
+    from toolbox.checks.local import NoChecksHere
+    from toolbox.manifest import ManifestError
+    from toolbox.submit import submit
+
+    try:
+        return submit(options.folder, options.data, options.out, checks=not options.no_checks, say=_say)
+    except (NoChecksHere, ManifestError) as error:
+        _say(str(error), sys.stderr)
+        return 2
+
+
+def _say(text: str, stream: TextIO | None = None) -> None:
+    """Print a text, with plain signs where the console cannot show others."""
+    stream = stream or sys.stdout
+    encoding = stream.encoding or "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(PLAIN).encode(encoding, "replace").decode(encoding)
+    print(text, file=stream, flush=True)
 
 
 def _progress(result: CheckResult) -> None:

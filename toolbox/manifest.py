@@ -82,6 +82,7 @@ class Manifest:
     title: str
     points: int
     files: Files
+    written: int = 0
     limits: Limits = field(default_factory=Limits)
     forbidden: Forbidden = field(default_factory=Forbidden)
     images: Images = field(default_factory=Images)
@@ -102,6 +103,7 @@ def load_manifest(path: Path) -> Manifest:
         title=top.text("title"),
         points=top.whole("points"),
         files=_files(top.table("files", required=True)),
+        written=top.whole("written", 0, least=0),
         limits=_limits(top.table("limits")),
         forbidden=_forbidden(top.table("forbidden")),
         images=_images(top.table("images")),
@@ -217,6 +219,16 @@ class Table:
             self.wrong(key, value, f"a table, written [{self._inner(key)}]")
         return Table(self.path, self._inner(key), value)
 
+    def tables(self, key: str, label: str) -> list[Table]:
+        """Return the tables written `[[key]]`; messages name each by its number and its entry `label`."""
+        value = self._get(key, [])
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            self.wrong(key, value, f"a list of tables, each written [[{self._inner(key)}]]")
+        return [
+            Table(self.path, f"{self._inner(key)} {number}, {entry.get(label)!r}", entry)
+            for number, entry in enumerate(value, start=1)
+        ]
+
     def text(self, key: str, default: str | None = None) -> str:
         """Return a string that is not empty."""
         value = self._get(key, default)
@@ -231,11 +243,11 @@ class Table:
             self.wrong(key, value, " or ".join(f'"{word}"' for word in allowed))
         return str(value)
 
-    def whole(self, key: str, default: int | None = None) -> int:
-        """Return a whole number above zero."""
+    def whole(self, key: str, default: int | None = None, least: int = 1) -> int:
+        """Return a whole number that is not below `least`."""
         value = self._get(key, default)
-        if type(value) is not int or value < 1:
-            self.wrong(key, value, "a whole number above zero")
+        if type(value) is not int or value < least:
+            self.wrong(key, value, "a whole number above zero" if least else "a whole number, zero or more")
         return int(value)
 
     def seconds(self, key: str, default: float) -> float:
@@ -267,6 +279,13 @@ class Table:
             if value.count(name) > 1:
                 self.wrong(key, name, "each name once")
         return tuple(value)
+
+    def texts(self, key: str) -> list[str]:
+        """Return a list of strings, which may be empty ones."""
+        value = self._get(key, None)
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            self.wrong(key, value, 'a list of texts, such as ["a", "b"]')
+        return list(value)
 
     def _get(self, key: str, default: Any) -> Any:
         self._asked.append(key)

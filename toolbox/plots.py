@@ -1,10 +1,8 @@
-"""The figures of the notebooks, opaque white so that every theme shows them alike."""
+"""The figures of the notebooks that show images, training and what a network has learned."""
 
-import functools
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,77 +12,10 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from toolbox.data import unnormalise
-from toolbox.progress import in_notebook
+from toolbox.style import COLORS, bare, sheet, styled
 
 if TYPE_CHECKING:
     from toolbox.solver import Solver
-
-P = ParamSpec("P")
-
-# Okabe and Ito's palette, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/).
-COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-
-STYLE = {
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "figure.constrained_layout.use": True,
-    "axes.facecolor": "white",
-    "axes.edgecolor": "#444444",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.titlesize": 11,
-    "axes.labelsize": 10,
-    "grid.color": "#e4e4e4",
-    "legend.frameon": False,
-    "font.size": 10,
-    "text.color": "black",
-    "axes.labelcolor": "black",
-    "axes.titlecolor": "black",
-    "xtick.color": "#222222",
-    "ytick.color": "#222222",
-    "axes.prop_cycle": plt.cycler(color=COLORS),
-}
-
-
-class Sheet(Figure):
-    """A figure that a notebook shows once, whether or not it is the value of its cell."""
-
-    def _ipython_display_(self) -> None:
-        if not in_notebook():
-            print(repr(self))
-            return
-        from IPython.display import Image, display
-
-        picture = io.BytesIO()
-        self.savefig(picture, format="png", dpi=2 * self.dpi)
-        width, _ = self.get_size_inches() * self.dpi
-        plt.close(self)  # else the notebook shows it again at the end of the cell
-        display(Image(picture.getvalue(), width=int(width)))
-
-
-@functools.cache
-def _load_backend() -> None:
-    """Let a notebook's backend set itself up now: inside a style, what it sets would be undone with the style."""
-    plt.draw_if_interactive()
-
-
-def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw in the style of this module, whatever style the notebook has set."""
-
-    @functools.wraps(draw)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        _load_backend()
-        with plt.style.context(["default", STYLE]):
-            return draw(*args, **kwargs)
-
-    return styled
-
-
-def _sheet(rows: int, columns: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
-    """Return a figure of so many inches and its axes (rows, columns)."""
-    return plt.subplots(rows, columns, figsize=(width, height), squeeze=False, FigureClass=Sheet)
 
 
 def _pixels(images: Any, mean: Tensor | None) -> np.ndarray:
@@ -98,14 +29,7 @@ def _pixels(images: Any, mean: Tensor | None) -> np.ndarray:
     return unnormalise(images, mean).numpy()
 
 
-def _bare(ax: Any) -> None:
-    ax.set(xticks=[], yticks=[])
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-
-
-@_styled
+@styled
 def show_images(
     images: Any,
     labels: Tensor | None = None,
@@ -113,11 +37,13 @@ def show_images(
     per_row: int = 8,
     title: str = "",
     mean: Tensor | None = None,
+    titles: Sequence[str] = (),
 ) -> Figure:
     """Show images in a grid; where labels are given, a row of the first `per_row` images of each class.
 
     images: (N, 3, H, W) as `load` prepares them, or uint8 (N, H, W, 3) or (N, 3, H, W). labels: (N,).
     classes: the names. mean: what was subtracted from the images; None for that of the data set in use.
+    titles: a text above each image, in order; the images are drawn larger then.
     Raises ValueError where images have another shape or there are none.
     """
     if labels is None:
@@ -130,13 +56,16 @@ def show_images(
     if not rows:
         raise ValueError("there is no image to show")
     columns = max(map(len, rows))
-    fig, axes = _sheet(len(rows), columns, 0.85 * columns + (1.0 if labels is not None else 0), 0.85 * len(rows) + 0.3)
+    size = 1.9 if titles else 0.85
+    fig, axes = sheet(len(rows), columns, size * columns + (1.0 if labels is not None else 0), size * len(rows) + 0.3)
     for row, name, line in zip(rows, names, axes, strict=True):
         for ax in line:
-            _bare(ax)
+            bare(ax)
         for image, ax in zip(_pixels(images[row], mean), line, strict=False):
             ax.imshow(image, interpolation="nearest")
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    for text, ax in zip(titles, axes.flat, strict=False):
+        ax.set_title(text, fontsize=9)
     fig.suptitle(title)
     return fig
 
@@ -188,26 +117,26 @@ def _draw_accuracy(ax: Any, history: Sequence[float], name: str, color: Any = No
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-@_styled
+@styled
 def loss_curve(losses: Sequence[float]) -> Figure:
     """Draw the loss of each iteration, with a moving mean where there are many.
 
     losses: one number per iteration, as `Solver.loss_history` holds them.
     """
-    fig, axes = _sheet(1, 1, 6, 3.6)
+    fig, axes = sheet(1, 1, 6, 3.6)
     _draw_loss(axes[0, 0], losses)
     if axes[0, 0].get_legend_handles_labels()[0]:
         axes[0, 0].legend()
     return fig
 
 
-@_styled
+@styled
 def accuracy_curves(train: Sequence[float], val: Sequence[float]) -> Figure:
     """Draw training and validation accuracy over epochs, and mark the best validation accuracy.
 
     train, val: fractions, as `Solver.train_acc_history` and `Solver.val_acc_history` hold them.
     """
-    fig, axes = _sheet(1, 1, 6, 3.6)
+    fig, axes = sheet(1, 1, 6, 3.6)
     _both_accuracies(axes[0, 0], train, val)
     return fig
 
@@ -219,10 +148,10 @@ def _both_accuracies(ax: Any, train: Sequence[float], val: Sequence[float]) -> N
     ax.legend()
 
 
-@_styled
+@styled
 def training_curves(solver: "Solver") -> Figure:
     """Draw what a solver recorded: loss over iterations, training and validation accuracy over epochs."""
-    fig, axes = _sheet(1, 2, 10, 3.6)
+    fig, axes = sheet(1, 2, 9, 3.4)
     _draw_loss(axes[0, 0], solver.loss_history)
     if axes[0, 0].get_legend_handles_labels()[0]:
         axes[0, 0].legend()
@@ -230,13 +159,13 @@ def training_curves(solver: "Solver") -> Figure:
     return fig
 
 
-@_styled
+@styled
 def compare_runs(runs: Mapping[str, "Solver"]) -> Figure:
     """Draw the loss and both accuracies of several solvers side by side, one colour per run.
 
     runs: solvers by the name that the legend gives them, best validation accuracy beside it.
     """
-    fig, axes = _sheet(1, 3, 13, 3.8)
+    fig, axes = sheet(1, 3, 9.4, 3.5)
     many = len(runs) > len(COLORS)
     colors = list(plt.colormaps["viridis"](np.linspace(0, 0.9, len(runs)))) if many else COLORS
     for (name, solver), color in zip(runs.items(), colors, strict=False):
@@ -245,11 +174,11 @@ def compare_runs(runs: Mapping[str, "Solver"]) -> Figure:
         _draw_accuracy(axes[0, 2], solver.val_acc_history, f"{name}: best validation {solver.best_val_acc:.1%}", color)
     axes[0, 1].set_title("Training accuracy")
     axes[0, 2].set_title("Validation accuracy")
-    fig.legend(*axes[0, 2].get_legend_handles_labels(), loc="outside lower center", ncols=min(len(runs), 4))
+    fig.legend(*axes[0, 2].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return fig
 
 
-@_styled
+@styled
 def weights_as_images(W1: Tensor, shape: tuple[int, int, int] = (3, 32, 32), most: int = 100) -> Figure:
     """Show what each hidden unit looks for: its weights as an image, stretched to full brightness.
 
@@ -261,11 +190,11 @@ def weights_as_images(W1: Tensor, shape: tuple[int, int, int] = (3, 32, 32), mos
     units = W1.detach().cpu().double().T[:most].reshape(-1, *shape)
     low, high = units.amin((1, 2, 3), keepdim=True), units.amax((1, 2, 3), keepdim=True)
     pixels = ((units - low) / (high - low).clamp(min=1e-12)).movedim(1, -1).numpy()
-    columns = min(math.ceil(math.sqrt(len(pixels))), 16)
+    columns = min(math.ceil(math.sqrt(2 * len(pixels))), 12)
     rows = math.ceil(len(pixels) / columns)
-    fig, axes = _sheet(rows, columns, 0.75 * columns, 0.75 * rows + 0.3)
+    fig, axes = sheet(rows, columns, 0.75 * columns, 0.75 * rows + 0.3)
     for ax in axes.flat:
-        _bare(ax)
+        bare(ax)
     for ax, image in zip(axes.flat, pixels, strict=False):
         ax.imshow(image, interpolation="nearest")
     all_of_them = len(pixels) == W1.shape[1]
@@ -274,7 +203,7 @@ def weights_as_images(W1: Tensor, shape: tuple[int, int, int] = (3, 32, 32), mos
     return fig
 
 
-@_styled
+@styled
 def confusion_matrix(predicted: Tensor, y: Tensor, classes: Sequence[str]) -> Figure:
     """Show which classes are taken for which: each row what became of the images of one class, in per cent.
 
@@ -284,7 +213,7 @@ def confusion_matrix(predicted: Tensor, y: Tensor, classes: Sequence[str]) -> Fi
     count = len(classes)
     table = torch.bincount(y.cpu() * count + guesses, minlength=count * count).reshape(count, count).double()
     percent = (100 * table / table.sum(1, keepdim=True).clamp(min=1)).numpy()
-    fig, axes = _sheet(1, 1, 0.62 * count + 2, 0.52 * count + 1.6)
+    fig, axes = sheet(1, 1, 0.62 * count + 2, 0.52 * count + 1.6)
     ax = axes[0, 0]
     shown = ax.imshow(percent, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for i in range(count):
@@ -301,7 +230,7 @@ def confusion_matrix(predicted: Tensor, y: Tensor, classes: Sequence[str]) -> Fi
     return fig
 
 
-@_styled
+@styled
 def worst_mistakes(
     images: Any, scores: Tensor, y: Tensor, classes: Sequence[str], n: int = 10, mean: Tensor | None = None
 ) -> Figure:
@@ -318,9 +247,9 @@ def worst_mistakes(
     worst = wrong[sure[wrong].argsort(descending=True)[:n]].tolist()
     columns = min(max(len(worst), 1), 5)
     rows = max(math.ceil(len(worst) / columns), 1)
-    fig, axes = _sheet(rows, columns, 1.7 * columns, 2.0 * rows + 0.3)
+    fig, axes = sheet(rows, columns, 1.7 * columns, 2.0 * rows + 0.3)
     for ax in axes.flat:
-        _bare(ax)
+        bare(ax)
     for ax, i in zip(axes.flat, worst, strict=False):
         ax.imshow(_pixels(images[i : i + 1], mean)[0], interpolation="nearest")
         ax.set_title(f"said {classes[int(guesses[i])]} ({sure[i]:.0%})\nis {classes[int(y[i])]}", fontsize=9)
@@ -328,18 +257,105 @@ def worst_mistakes(
     return fig
 
 
-@_styled
+@styled
 def histogram(values: Tensor | Mapping[str, Tensor], bins: int = 50) -> Figure:
     """Draw how activations are spread, one panel per layer, with mean, standard deviation and zeros.
 
     values: one array of any shape, or arrays by the name of their layer.
     """
     layers = values if isinstance(values, Mapping) else {"activations": values}
-    fig, axes = _sheet(1, len(layers), 3.0 * len(layers) + 0.6, 3.0)
+    fig, axes = sheet(1, len(layers), min(3.0 * len(layers) + 0.6, 9.4), 2.4)
+    axes[0, 0].set_ylabel("share of values (%)")
     for ax, (name, layer) in zip(axes[0], layers.items(), strict=True):
         flat = layer.detach().cpu().double().flatten().numpy()
         ax.hist(flat, bins=bins, weights=np.full(len(flat), 100 / max(len(flat), 1)), color=COLORS[0])
-        ax.set(title=name, xlabel="activation", ylabel="share of values (%)")
+        ax.set(title=name, xlabel="activation")
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+        ax.ticklabel_format(axis="x", style="sci", scilimits=(-2, 3))
         told = f"mean {flat.mean():.3g}\nstd {flat.std():.3g}\nzeros {np.mean(flat == 0):.0%}"
         ax.text(0.97, 0.95, told, transform=ax.transAxes, ha="right", va="top", fontsize=9)
+    return fig
+
+
+@styled
+def lines(
+    x: Sequence[float] | Tensor | None,
+    curves: Mapping[str, Sequence[float] | Tensor],
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log: bool = False,
+) -> Figure:
+    """Draw several curves over the same x, named in a legend.
+
+    x: (n,) numbers, or None for 0, 1, 2, …; curves: numbers by the name of their curve, (n,) where x is given.
+    log: both axes logarithmic.
+    """
+    fig, axes = sheet(1, 1, 6.4, 3.6)
+    ax = axes[0, 0]
+    styles = ["-", "--", "-.", ":"]
+    for i, (name, values) in enumerate(curves.items()):
+        places = range(len(values)) if x is None else _numbers(x)
+        ax.plot(places, _numbers(values), label=name, linestyle=styles[i % 4], linewidth=2)
+    if log:
+        ax.set(xscale="log", yscale="log")
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.legend()
+    return fig
+
+
+def _numbers(values: Any) -> Any:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+
+
+@styled
+def paths(surface: Callable[[Any, Any], Any], walks: Mapping[str, Tensor], minimum: tuple[float, float]) -> Figure:
+    """Draw walks over a surface of two parameters, seen from above, and how fast each comes down.
+
+    surface: the height at (x, y), which works on arrays; walks: (steps + 1, 2) points by the name of the walk;
+    minimum: the lowest point, marked with a star.
+    """
+    fig, axes = sheet(1, 2, 9.4, 3.8)
+    above, down = axes[0]
+    points = torch.cat([walk.detach().cpu().double() for walk in walks.values()]).numpy()
+    (left, low), (right, high) = points.min(0) - 0.3, points.max(0) + 0.3
+    x, y = np.meshgrid(np.linspace(left, right, 200), np.linspace(low, high, 200))
+    above.contour(x, y, surface(x, y), levels=18, colors="#bbbbbb", linewidths=0.8)
+    for (name, walk), color in zip(walks.items(), COLORS, strict=False):
+        steps = walk.detach().cpu().double().numpy()
+        above.plot(*steps.T, "o-", color=color, markersize=2.5, linewidth=1.2, label=name)
+        down.plot(surface(*steps.T), color=color, label=name, linewidth=1.8)
+    above.plot(*minimum, "*", color="black", markersize=12)
+    above.set(title="The walk, seen from above", xlabel="first parameter", ylabel="second parameter")
+    above.grid(False)
+    down.set(title="The loss at each step", xlabel="step", ylabel="loss", yscale="log")
+    down.legend()
+    return fig
+
+
+@styled
+def maps(
+    values: Mapping[str, Sequence[Sequence[float]]],
+    columns: Sequence[float],
+    rows: Sequence[float],
+    xlabel: str,
+    ylabel: str,
+) -> Figure:
+    """Draw fractions over two settings, one map per name, side by side; NaN is left white.
+
+    values: rows of fractions (len(rows), len(columns)) by the name of their map; columns, rows: the settings.
+    """
+    fig, axes = sheet(1, len(values), 0.62 * len(columns) * len(values) + 1.8, 0.46 * len(rows) + 1.3)
+    for ax, (name, table) in zip(axes[0], values.items(), strict=True):
+        percent = 100 * np.asarray(table, dtype=float)
+        shown = ax.imshow(percent, cmap="Blues", vmin=0, vmax=100, aspect="auto", origin="lower")
+        for (i, j), value in np.ndenumerate(percent):
+            color = "white" if value > 55 else "black"
+            ax.text(j, i, "–" if np.isnan(value) else f"{value:.0f}", ha="center", va="center", fontsize=9, color=color)
+        ax.set_xticks(range(len(columns)), [f"{c:g}" for c in columns])
+        ax.set_yticks(range(len(rows)), [f"{r:g}" for r in rows])
+        ax.grid(False)
+        ax.tick_params(length=0)
+        ax.set(xlabel=xlabel, ylabel=ylabel, title=name)
+    fig.colorbar(shown, ax=axes, label="accuracy (%)", shrink=0.9)
     return fig

@@ -1,8 +1,10 @@
 """Progress that suits where it is shown: a bar in a notebook or a terminal, plain lines in a file."""
 
 import sys
-import warnings
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def in_notebook() -> bool:
@@ -17,18 +19,25 @@ def wants_bar() -> bool:
 
 
 def bar(total: int | None, **options: Any) -> Any:
-    """Return a tqdm bar: the notebook's own where ipywidgets is there, else the one of characters."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tqdm warns where ipywidgets is missing; the other bar does as well
-        from tqdm.auto import tqdm
+    """Return a tqdm bar of characters: unlike a notebook's widget, it stays in the notebook when that is saved."""
+    from tqdm.std import tqdm
 
-        options = {"dynamic_ncols": True, **options}
-        try:
-            return tqdm(total=total, **options)
-        except ImportError:
-            from tqdm.std import tqdm as characters
+    width = {"ncols": 96} if in_notebook() else {"dynamic_ncols": True}
+    return tqdm(total=total, **{**width, **options})
 
-            return characters(total=total, **options)
+
+def track(items: Iterable[T], title: str = "") -> Iterator[T]:
+    """Go through items with a bar that counts them, for loops over whole trainings."""
+    items = list(items)
+    shown = bar(len(items), desc=title, file=sys.stdout) if wants_bar() else None
+    try:
+        for item in items:
+            yield item
+            if shown is not None:
+                shown.update()
+    finally:
+        if shown is not None:
+            shown.close()
 
 
 def bytes_bar(total: int | None, title: str) -> Any:

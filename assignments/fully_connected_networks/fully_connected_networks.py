@@ -371,10 +371,10 @@ def create_solver_instance(data_dict, dtype, device):
         A `Solver`, ready for `train()`.
     """
     ### BEGIN SOLUTION
-    model = TwoLayerNet(hidden_dim=200, weight_scale=1e-2, reg=1e-3, dtype=dtype, device=device)
+    model = TwoLayerNet(hidden_dim=1024, weight_scale=1e-2, reg=1e-3, dtype=dtype, device=device)
     solver = Solver(model, data_dict, update_rule=sgd_momentum,
-                    optim_config={'learning_rate': 8e-2, 'momentum': 0.9},
-                    lr_decay=0.9, batch_size=200, num_epochs=20, print_every=1000, device=device)
+                    optim_config={'learning_rate': 1e-1, 'momentum': 0.9},
+                    lr_decay=0.85, batch_size=200, num_epochs=20, print_every=1000, device=device)
     ### END SOLUTION
     return solver
 

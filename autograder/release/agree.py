@@ -2,7 +2,7 @@
 
 A check has one id: the function `test_<id>`, the notebook's grade cell `<id>`, the gradebook's row
 `<id>`. Points stand beside the check and again in the cell, where nbgrader reads them; they must be
-the same, and add up to what `assignment.toml` promises.
+the same, and add up to what `assignment.toml` promises; so must those of the written questions.
 """
 
 from __future__ import annotations
@@ -65,9 +65,13 @@ def check_cells(assignment: Assignment, notebook: Path, cells: list[Any]) -> Non
     """
     checks = declared_checks(assignment)
     seen: set[str] = set()
+    written: dict[str, float] = {}
     for cell in cells:
         meta = cell.get("metadata", {}).get("nbgrader", {})
-        if not meta.get("grade") or meta.get("solution"):
+        if meta.get("task") or (meta.get("grade") and meta.get("solution")):
+            written[meta.get("grade_id", "")] = float(meta.get("points", 0))
+            continue
+        if not meta.get("grade"):
             continue
         name = meta.get("grade_id", "")
         if name not in checks:
@@ -94,6 +98,11 @@ def check_cells(assignment: Assignment, notebook: Path, cells: list[Any]) -> Non
                 f"{assignment.toml}: [thresholds.{data}] {name}: there is no such check. Rename it."
             )
     _check_sum(assignment, list(checks.values()))
+    if sum(written.values()) != assignment.written:
+        raise UserError(
+            f"{notebook}: the cells that a person grades are worth {sum(written.values()):g} points, but {assignment.toml} says "
+            f"written = {assignment.written}. Make them the same."
+        )
 
 
 def _check_sum(assignment: Assignment, checks: list[Declared]) -> None:

@@ -87,7 +87,16 @@ def generate(course: Course, name: str) -> Path:
 def stale(course: Course, name: str) -> list[str]:
     """Return the files of `release/<name>/` that a fresh build would change, add or remove.
 
-    The toolbox's copy is left out, and the gradebook is not touched.
+    Raises:
+        UserError: the assignment is not fit for release.
+    """
+    with fresh_release(course, name) as fresh:
+        return differing(fresh, course.release / name)
+
+
+@contextlib.contextmanager
+def fresh_release(course: Course, name: str) -> Iterator[Path]:
+    """Give a release built anew in a temporary folder; the gradebook is not touched.
 
     Raises:
         UserError: the assignment is not fit for release.
@@ -99,9 +108,13 @@ def stale(course: Course, name: str) -> list[str]:
     _demand_notebook(course, assignment)
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         generate_assignment(course, name, release=Path(folder))
-        fresh = _content(Path(folder) / name)
-    there = _content(course.release / name)
-    return sorted(path for path in fresh.keys() | there.keys() if fresh.get(path) != there.get(path))
+        yield Path(folder) / name
+
+
+def differing(fresh: Path, there: Path) -> list[str]:
+    """Return the files in which two releases differ, the toolbox's copy left out."""
+    new, old = _content(fresh), _content(there)
+    return sorted(path for path in new.keys() | old.keys() if new.get(path) != old.get(path))
 
 
 def _content(folder: Path) -> dict[str, bytes | None]:
@@ -150,7 +163,7 @@ def _extra(assignment: Assignment) -> list[Path]:
 
 def _add(files: dict[str, bytes], name: str, content: bytes, assignment: Assignment) -> None:
     top = PurePosixPath(name).parts[0]
-    taken = {"toolbox", "checks", "README.md", "nbgrader_config.py", "assignment.toml"}
+    taken = {"toolbox", "checks", "README.md", "nbgrader_config.py", "assignment.toml", "mutants.toml"}
     if name in files or name == assignment.files.notebook or top in taken:
         raise UserError(
             f"{assignment.toml}: [files] extra: {name!r} is in the release already, or no file for students. "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from autograder.assignment import Assignment
 
 README = """\
 # {title}
 
-{points} points. Open `{notebook}` in JupyterLab, VS Code or Colab: it leads through the assignment.
+{points}. Open `{notebook}` in JupyterLab, VS Code or Colab: it leads through the assignment.
 
 ## What to write
 
@@ -27,6 +28,11 @@ too. Grading uses the same checks with other numbers and other shapes.
 ## Hand in
 
 {files}
+
+    python -m toolbox submit
+
+packs them into `{archive}`, looks at each as grading will, runs the public
+checks on what it packed, and says what to look at before you hand the zip in. Incomplete work is packed too.
 
 Only these files are graded. Code in the notebook is not run again: what counts is what stands in the
 modules and the saved models. Where the notebook asks for a written answer, a person reads it.
@@ -54,10 +60,11 @@ def readme(assignment: Assignment, tasks: Mapping[str, Sequence[str]]) -> str:
     """Return the README of a release; `tasks` are the things to write, by module."""
     return README.format(
         title=assignment.title,
-        points=assignment.points,
+        points=_points(assignment),
         notebook=assignment.files.notebook,
         tasks="\n".join(_task_line(module, names) for module, names in tasks.items()),
         files="\n".join(f"- `{name}`" for name in assignment.files.submitted),
+        archive=f"{Path(assignment.files.notebook).stem}.zip",
     )
 
 
@@ -65,3 +72,9 @@ def _task_line(module: str, names: Sequence[str]) -> str:
     if not names:
         return f"- `{module}`: given"
     return f"- `{module}`: {', '.join(f'`{name}`' for name in dict.fromkeys(names))}"
+
+
+def _points(assignment: Assignment) -> str:
+    if not assignment.written:
+        return f"{assignment.points} points"
+    return f"{assignment.points} points for code and {assignment.written} for written answers"

@@ -235,6 +235,28 @@ def test_a_shared_argument_and_a_dictionary_show_what_was_done_to_them(tmp_path)
     assert run(tmp_path, module, checks=checks)["state"].status == "passed"
 
 
+def test_a_dictionary_of_another_kind_is_a_dictionary(tmp_path):
+    checks = '''
+    from toolbox.checks import case, graded
+
+    @graded(points=1, hint="-", cases=[case("a", 1)])
+    def test_kinds(student, case):
+        """It returns dictionaries."""
+        for name, got in [("params", student.Net().params), ("grads", student.loss()[1]), ("config", student.step())]:
+            case.require(type(case.dictionary(name, got, {"w": 0})) is dict, "it is none")
+    '''
+    module = """
+    from collections import OrderedDict, defaultdict
+    class Net:
+        params = OrderedDict(w=1)
+    def loss():
+        return 0.0, OrderedDict(w=1)
+    def step():
+        return defaultdict(int, w=1)
+    """
+    assert run(tmp_path, module, checks=checks)["kinds"].message == ""
+
+
 def test_a_module_that_stops_half_way_keeps_what_it_had_defined(tmp_path):
     results = run(tmp_path, RIGHT.replace("def one", "1 / 0\ndef one"))
     assert results["double"].status == results["quadruple"].status == "passed"

@@ -39,7 +39,9 @@ def course(tmp_path_factory):
     made = init_course(tmp_path_factory.mktemp("class") / "course", like=open_course(REPOSITORY)).course
     made.toml.write_text(made.toml.read_text().replace('"cifar10"', '"standin"'))
     toml = made.assignments / NAME / "assignment.toml"
-    toml.write_text(toml.read_text().replace("check_seconds = 10 ", "check_seconds = 3 ").replace("seconds = 20 ", "seconds = 5 "))
+    toml.write_text(
+        toml.read_text().replace("check_seconds = 10 ", "check_seconds = 3 ").replace("seconds = 20 ", "seconds = 5 ")
+    )
     generate(made, NAME)
     write_class(made.root, "standin")
     done = autograder("grade", NAME, course=made)

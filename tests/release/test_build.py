@@ -130,6 +130,10 @@ def fail_sum(course):
     edit(course.assignments / "tiny" / "assignment.toml", "points = 4", "points = 5")
 
 
+def fail_written(course):
+    edit(course.assignments / "tiny" / "assignment.toml", "written = 2", "written = 3")
+
+
 def fail_threshold(course):
     path = course.assignments / "tiny" / "assignment.toml"
     path.write_text(path.read_text() + "[thresholds.standin]\ntwice = 1.0\n")
@@ -182,6 +186,7 @@ def fail_config(course):
         (fail_marker, ["tiny.py:", "no marker"]),
         (fail_points, ["tiny.ipynb", "'double' is worth 5 points", "test_tiny.py:12", "Make them the same"]),
         (fail_sum, ["assignment.toml", "points is 5", "add up to 4"]),
+        (fail_written, ["tiny.ipynb", "a person grades are worth 2 points", "written = 3"]),
         (fail_threshold, ["assignment.toml", "[thresholds.standin] twice", "no such check"]),
         (fail_unknown_cell, ["tiny.ipynb", "'triple' names no check"]),
         (fail_missing_cell, ["tiny.ipynb", "'double'", "has no grade cell"]),

@@ -45,6 +45,7 @@ FIGURES = {
     "images by class": lambda X, y, s: plots.show_images(X, y, CLASSES),
     "images": lambda X, y, s: plots.show_images(X[:5], per_row=3, title="five"),
     "one image": lambda X, y, s: plots.show_images(X[:1]),
+    "images with titles": lambda X, y, s: plots.show_images(X[:2], titles=["one", "two"]),
     "bytes": lambda X, y, s: plots.show_images(data.unnormalise(X)),
     "loss": lambda X, y, s: plots.loss_curve(s.loss_history),
     "one loss": lambda X, y, s: plots.loss_curve([2.3]),
@@ -59,6 +60,10 @@ FIGURES = {
     "no mistakes": lambda X, y, s: plots.worst_mistakes(X, torch.eye(10)[y], y, CLASSES),
     "histogram": lambda X, y, s: plots.histogram({"one": X, "two": X.relu()}),
     "one histogram": lambda X, y, s: plots.histogram(X),
+    "lines": lambda X, y, s: plots.lines([1, 10, 100], {"a": [1, 2, 3], "b": torch.ones(3)}, "x", "y", log=True),
+    "lines without x": lambda X, y, s: plots.lines(None, {"a": [1, 2, 3]}, "x", "y"),
+    "walks": lambda X, y, s: plots.paths(lambda x, y: x**2 + y**2, {"a": torch.randn(5, 2)}, (0, 0)),
+    "maps": lambda X, y, s: plots.maps({"a": [[0.1, float("nan")]], "b": [[1.0, 0.5]]}, [1, 2], [3], "x", "y"),
 }
 
 
@@ -77,6 +82,19 @@ def test_axes_say_what_they_measure(images, run):
     for name in ("loss", "accuracy", "training", "comparison", "confusion", "one histogram"):
         for ax in FIGURES[name](*images, run).axes[:1]:
             assert ax.get_xlabel() and ax.get_ylabel() and ax.get_title()
+
+
+def test_a_walk_shows_the_loss_at_each_of_its_points():
+    walk = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 0.5]])
+    above, down = plots.paths(lambda x, y: x**2 + y**2, {"a": walk}, (0, 0)).axes
+    np.testing.assert_allclose(above.lines[0].get_xydata(), walk)
+    np.testing.assert_allclose(down.lines[0].get_ydata(), [4, 1, 0.25])
+
+
+def test_a_map_shows_per_cent_and_a_dash_where_there_is_no_figure():
+    figure = plots.maps({"a": [[0.5, float("nan")]]}, [0.1, 1], [0.01], "rate", "scale")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["50", "–"]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0.1", "1"]
 
 
 def test_images_are_shown_as_they_were_before_preparation(images):

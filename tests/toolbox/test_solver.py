@@ -8,6 +8,7 @@ from models import ByAutograd
 from torch import nn
 
 from toolbox import solver as module
+from toolbox.progress import track
 from toolbox.solver import Solver, sgd
 
 
@@ -332,14 +333,12 @@ def test_a_terminal_gets_a_bar_with_live_numbers(capsys, monkeypatch):
     assert "\r" in out and "loss=" in out and "val=" in out and "6/6" in out
 
 
-def test_a_notebook_without_ipywidgets_gets_a_bar_all_the_same(capsys, monkeypatch):
-    def missing(*args, **kwargs):
-        raise ImportError("IProgress not found")
-
-    monkeypatch.setattr("tqdm.auto.tqdm", missing)
+def test_a_loop_over_trainings_shows_how_many_are_done(capsys, monkeypatch):
+    assert list(track("abc")) == ["a", "b", "c"]
+    assert capsys.readouterr() == ("", "")
     monkeypatch.setattr("toolbox.progress.wants_bar", lambda: True)
-    solver(verbose=True, num_epochs=1).train()
-    assert "3/3" in capsys.readouterr().out
+    assert list(track("abc", "letters")) == ["a", "b", "c"]
+    assert "letters: 100%" in capsys.readouterr().out
 
 
 def test_nothing_is_printed_when_not_verbose(capsys):

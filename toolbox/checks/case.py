@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,7 @@ class Case:
 
     def dictionary(self, name: str, got: Any, keys: Mapping[str, Any] | set[str]) -> dict[str, Any]:
         """Return `got` if it is a dictionary with exactly these keys, else fail naming the difference."""
-        if type(got) is not dict:
+        if type(got) not in (dict, OrderedDict, defaultdict):
             raise Failed(f"{name} is {describe(got)}, where a dictionary is wanted")
         missing = sorted(set(keys) - set(got))
         if missing:
@@ -154,7 +155,7 @@ class Case:
         extra = sorted(map(str, set(got) - set(keys)))
         if extra:
             raise Failed(f"{name} has an entry {extra[0][:40]!r} that belongs to nothing")
-        return got
+        return dict(got)
 
     def items(self, name: str, got: Any, count: int) -> tuple[Any, ...]:
         """Return `got` if it is a tuple or list of `count` values, else fail saying what it is."""

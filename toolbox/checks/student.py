@@ -13,6 +13,7 @@ import importlib.util
 import linecache
 import sys
 import traceback
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +186,8 @@ class LocalBackend:
         return found
 
     def _value(self, found: Any) -> Any:
+        if type(found) in (OrderedDict, defaultdict):
+            return dict(found)
         if type(found) in _VALUES or isinstance(found, np.generic):
             return found
         number = len(self._objects) + 1

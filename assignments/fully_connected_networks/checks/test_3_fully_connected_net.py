@@ -13,6 +13,7 @@ def draw_net(case, student, reg=0.0, dtype=torch.float64):
     n, classes = case.size(3, 6), case.size(3, 7)
     hidden = [case.size(5, 9) for _ in range(case.depth - 1)]
     X = case.randn(n, 3, case.size(2, 3), case.size(2, 4))
+    X = X.flatten(1) if case.name.startswith("vectors") else X
     depth = X[0].numel()
     net = student.FullyConnectedNet(
         hidden, input_dim=depth, num_classes=classes, reg=reg, weight_scale=0.1, dtype=dtype, device="cpu"
@@ -29,7 +30,7 @@ def draw_net(case, student, reg=0.0, dtype=torch.float64):
         case("scores, two hidden layers", 3, depth=3), case("scores, four hidden layers", 2, depth=5),
         case("loss, λ = 0", 3, depth=3, reg=0.0), case("loss, λ > 0", 3, depth=4, reg=3.14),
         case("initial weights and biases", 3), case("images of another type", 1, edge=True, depth=3),
-        case("one hidden layer", 1, edge=True, depth=2),
+        case("vectors, one hidden layer", 1, edge=True, depth=2),
     ],
     hint="Loop over the layers: linear and ReLU for each hidden one, linear alone for the last. The "
     "regularisation counts the weights of every layer.",
@@ -37,27 +38,35 @@ def draw_net(case, student, reg=0.0, dtype=torch.float64):
 def test_fully_connected_loss(student, case):
     """`FullyConnectedNet` starts right, and gives right scores and losses at any depth."""
     if case.name == "initial weights and biases":
-        scale = case.uniform(1e-3, 1e-1)
-        sizes = [case.size(100, 140), case.size(70, 90), case.size(70, 90), case.size(35, 45)]
-        net = student.FullyConnectedNet(
-            sizes[1:-1], input_dim=sizes[0], num_classes=sizes[-1], weight_scale=scale, dtype=torch.float32
-        )
-        shapes = {f"W{i}": (sizes[i - 1], sizes[i]) for i in (1, 2, 3)} | {f"b{i}": (sizes[i],) for i in (1, 2, 3)}
-        got = case.dictionary("params", net.params, shapes)
-        params = {k: case.tensor(f"params[{k!r}]", got[k], shapes[k], torch.float32) for k in shapes}
-        for name in ("b1", "b2", "b3"):
-            case.require(not bool(params[name].any()), f"{name} does not start at zero")
-        reference.check_spread(case, params, scale)
+        for dtype, depth in ((torch.float32, 3), (torch.float64, 5)):
+            scale = case.uniform(1e-3, 1e-1) if dtype == torch.float32 else 1e-2  # the default
+            asked = {"weight_scale": scale} if dtype == torch.float32 else {}
+            hidden = [case.size(90, 99) - 10 * layer for layer in range(depth - 1)]  # no two alike
+            sizes = [case.size(100, 140), *hidden, case.size(35, 45)]
+            net = student.FullyConnectedNet(
+                sizes[1:-1], input_dim=sizes[0], num_classes=sizes[-1], dtype=dtype, **asked
+            )
+            student.FullyConnectedNet([4], input_dim=5, num_classes=3)  # a second net leaves the first alone
+            layers = range(1, depth + 1)
+            shapes = {f"W{i}": (sizes[i - 1], sizes[i]) for i in layers} | {f"b{i}": (sizes[i],) for i in layers}
+            got = case.dictionary("params", net.params, shapes)
+            params = {k: case.tensor(f"params[{k!r}]", got[k], shapes[k], dtype) for k in shapes}
+            for name in (f"b{i}" for i in layers):
+                case.require(not bool(params[name].any()), f"{name} does not start at zero")
+            reference.check_spread(case, params, scale)
     elif case.name == "images of another type":
         net, params, X, _ = draw_net(case, student, dtype=torch.float32)
         case.compare("scores", net.loss(X), reference.scores(params, X.float()), tolerance=1e-4)
     elif case.name.startswith("loss"):
         net, params, X, y = draw_net(case, student, case.reg)
-        loss, _ = case.items("loss(X, y)", net.loss(X, y), 2)
-        reference.compare_loss(case, loss, params, X, y, case.reg)
+        for images, labels in reference.batches(case, X, y)[:2]:
+            net.params = params
+            loss, _ = case.items("loss(X, y)", net.loss(images, labels), 2)
+            reference.compare_loss(case, loss, params, images, labels, case.reg)
     else:
-        net, params, X, _ = draw_net(case, student)
-        case.compare("scores", net.loss(X), reference.scores(params, X))
+        net, params, X, y = draw_net(case, student)
+        for images, _ in reference.batches(case, X, y):
+            case.compare("scores", net.loss(images), reference.scores(params, images))
 
 
 @graded(
@@ -72,8 +81,10 @@ def test_fully_connected_loss(student, case):
 def test_fully_connected_gradients(student, case):
     """`FullyConnectedNet.loss(X, y)` gives the gradient of the loss for every parameter."""
     net, params, X, y = draw_net(case, student, case.reg)
-    loss, grads = case.items("loss(X, y)", net.loss(X, y), 2)
-    reference.compare_gradients(case, loss, grads, params, X, y, case.reg)
+    for images, labels in reference.batches(case, X, y):
+        loss, grads = case.items("loss(X, y)", net.loss(images, labels), 2)
+        reference.compare_gradients(case, loss, grads, params, images, labels, case.reg)
+        reference.same_params(case, net, params)
 
 
 def overfits(student, case, function, hidden_dims):

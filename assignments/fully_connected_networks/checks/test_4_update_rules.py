@@ -7,7 +7,7 @@ from toolbox.checks import case, graded
 CASES = [
     case("defaults, several steps", 4),
     case("settings of its own, several steps", 4, settings=True),
-    case("a bias vector", 1, edge=True),
+    case("a bias vector, learning_rate alone given", 1, edge=True),
     case("float32", 1, edge=True),
 ]
 
@@ -22,21 +22,31 @@ def follow(case, rule, name, optimizer, settings, defaults, states):
         states: for each entry of config, its value from the optimiser's state and the settings.
     """
     dtype = torch.float32 if case.name == "float32" else torch.float64
-    shape = (case.size(3, 7),) if case.name == "a bias vector" else (case.size(2, 5), case.size(3, 6))
+    vector = case.name.startswith("a bias vector")
+    shape = (case.size(3, 7),) if vector else (case.size(2, 5), case.size(3, 6))
     chosen = settings(case) if case.name.startswith("settings") else {}
+    if vector:
+        chosen = {"learning_rate": 2 * defaults["learning_rate"]}
+    for size in (1.0, 1e-6) if case.name.startswith("defaults") else (1.0,):  # ε shows in small gradients
+        steps(case, rule, name, optimizer, chosen, defaults, states, shape, dtype, size)
+
+
+def steps(case, rule, name, optimizer, chosen, defaults, states, shape, dtype, size):
+    """Take three steps from a fresh start, with gradients of this size."""
     config = dict(chosen) or None
     w = case.randn(*shape, dtype=dtype)
     right = w.clone().requires_grad_()
     torch_rule = optimizer([right], {**defaults, **chosen})
     allowed = 1e-4 if dtype == torch.float32 else None
     for step in range(1, 4):
-        dw = case.randn(*shape, dtype=dtype)
+        dw = size * case.randn(*shape, dtype=dtype)
         right.grad = dw.clone()
         torch_rule.step()
-        w, config = case.items(name, rule(w, dw, config), 2)
+        given = (w, dw) if config is None else (w, dw, config)
+        w, config = case.items(name, rule(*given), 2)
         case.compare(f"next_w of step {step}", w, right, tolerance=allowed)
         w = w.detach()
-        case.require(type(config) is dict, f"{name} returned a config that is not a dictionary")
+        case.require(isinstance(config, dict), f"{name} returned a config that is not a dictionary")
         for key, wanted in states(torch_rule.state[right], {**defaults, **chosen}).items():
             case.require(key in config, f"config has no entry {key!r} after step {step}")
             if key == "t":

@@ -1,7 +1,6 @@
 """Answers to hold the student's against, from torch's own layers, autograd and optimisers."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +16,10 @@ def gradients(
     function: Callable[..., Tensor], inputs: Sequence[Tensor], upstream: Tensor | None = None
 ) -> list[Tensor]:
     """Return the gradient of `(function(*inputs) * upstream).sum()` for each input, by autograd."""
-    leaves = [x.detach().clone().requires_grad_() for x in inputs]
-    out = function(*leaves)
-    return list(torch.autograd.grad(out, leaves, upstream))
+    with torch.enable_grad():
+        leaves = [x.detach().clone().requires_grad_() for x in inputs]
+        out = function(*leaves)
+        return list(torch.autograd.grad(out, leaves, upstream))
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
@@ -40,9 +40,9 @@ def scores(params: Params, X: Tensor) -> Tensor:
 def draw_params(case: Case, sizes: Sequence[int], scale: float, dtype: torch.dtype = torch.float64) -> Params:
     """Draw parameters of a network of these layer sizes; biases too, so that a forgotten one shows."""
     params = {}
-    for layer, (rows, columns) in enumerate(pairwise(sizes), start=1):
-        params[f"W{layer}"] = scale * case.randn(rows, columns, dtype=dtype)
-        params[f"b{layer}"] = scale * case.randn(columns, dtype=dtype)
+    for layer in range(1, len(sizes)):
+        params[f"W{layer}"] = scale * case.randn(sizes[layer - 1], sizes[layer], dtype=dtype)
+        params[f"b{layer}"] = scale * case.randn(sizes[layer], dtype=dtype)
     return params
 
 
@@ -86,9 +86,24 @@ def compare_gradients(
 
 def loss_and_gradients(params: Params, X: Tensor, y: Tensor) -> tuple[Tensor, Params]:
     """Return the softmax loss of a network and its gradients, without regularisation, by autograd."""
-    leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
-    loss = F.cross_entropy(scores(leaves, X), y)
+    with torch.enable_grad():
+        leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
+        loss = F.cross_entropy(scores(leaves, X), y)
     return loss.detach(), dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
+
+
+def batches(case: Case, X: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return a batch, one of other images of the same shape, and one that is shorter by an image."""
+    other = case.randn(*X.shape)
+    return [(X, y), (other, y.flip(0)), (other[1:], y[1:])]
+
+
+def same_params(case: Case, net: Proxy, params: Params) -> None:
+    """Demand that the parameters are those that the check has set."""
+    now = case.dictionary("params", net.params, params)
+    for name, before in params.items():
+        got = case.tensor(f"params[{name!r}]", now[name], tuple(before.shape), before.dtype)
+        case.require(torch.equal(got, before), f"loss changes params[{name!r}]: only the solver updates them")
 
 
 SLACK = 0.1
@@ -212,3 +227,7 @@ def check_spread(case: Case, params: Params, scale: float, measure: bool = False
             case.measured = max(case.measured or 0.0, off)
         case.require(off <= 0.1, f"the standard deviation of {name} is off by {off:.0%}, allowed 10%")
         case.require(abs(mean) <= 0.1 * scale, f"the mean of {name} is not 0")
+        along = [float(value.double().std(dim=axis).min()) for axis in (0, 1)]
+        case.require(min(along) > 0.3 * scale, f"whole rows or columns of {name} are the same: draw every number")
+        fourth = float((value.double() ** 4).mean()) / spread**4
+        case.require(fourth > 2.4, f"{name} is not normally distributed")  # normal 3, uniform 1.8

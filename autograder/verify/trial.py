@@ -1,0 +1,89 @@
+"""Grading solutions and mutants as if students had handed them in: the class that `verify` makes up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from autograder.assignment import Assignment
+from autograder.course import Course
+from autograder.grading.grade import Outcome, grade
+
+SEED = "76" * 32
+"""The secret seed of the made-up class, always the same: what is found once is found again."""
+
+Watch = Callable[[int, int], None]
+"""Told how many submissions are graded, and of how many."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A submission to try: an id, the text of each module, and whether the saved models lie beside them."""
+
+    student: str
+    sources: Mapping[str, str]
+    with_models: bool = True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of an attempt: the checks that it lost, each with the reason, and those that earned points.
+
+    `trouble` says why there is no record; the rest is empty then.
+    """
+
+    lost: Mapping[str, str] = field(default_factory=dict)
+    earned: Sequence[str] = ()
+    trouble: str = ""
+
+
+def try_all(
+    course: Course, assignment: Assignment, dataset: str, attempts: Sequence[Attempt], watch: Watch
+) -> dict[str, Verdict]:
+    """Grade attempts in a course folder of their own and return the verdict on each, by student id.
+
+    They go through the real grader: jail, limits, one process each, as many at once as there are
+    processors.
+
+    Raises:
+        UserError: nothing can be graded; the text says why.
+    """
+    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        made_up = Course(Path(folder), course.title, course.grading)
+        made_up.secret_seed.write_text(SEED + "\n", encoding="ascii")
+        made_up.secret_seed.chmod(0o600)
+        copied = Path(shutil.copytree(assignment.folder, made_up.assignments / assignment.name))
+        assignment = replace(assignment, folder=copied)  # so that an author may go on writing meanwhile
+        models = [copied / "models" / dataset / name for name in assignment.files.models]
+        for attempt in attempts:
+            _hand_in(made_up.submitted / attempt.student / assignment.name, attempt, models)
+        watch(0, len(attempts))
+        verdicts: dict[str, Verdict] = {}
+        students = [attempt.student for attempt in attempts]
+        for outcome in grade(made_up, assignment, students, dataset=dataset, accept_weaker=True):
+            verdicts[outcome.student] = _verdict(outcome)
+            watch(len(verdicts), len(attempts))
+        return {student: verdicts[student] for student in students}
+
+
+def _hand_in(folder: Path, attempt: Attempt, models: list[Path]) -> None:
+    folder.mkdir(parents=True)
+    for name, source in attempt.sources.items():
+        (folder / name).write_text(source, encoding="utf-8")
+    for path in models if attempt.with_models else []:
+        if path.is_file():
+            os.link(path, folder / path.name)  # a hard link: several hundred copies would take their room
+
+
+def _verdict(outcome: Outcome) -> Verdict:
+    if outcome.record is None:
+        return Verdict(trouble=outcome.trouble.lstrip("!"))
+    checks = outcome.record["checks"]
+    return Verdict(
+        lost={check["id"]: check["message"] for check in checks if check["status"] != "passed"},
+        earned=[check["id"] for check in checks if check["score"]],
+    )
