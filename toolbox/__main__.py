@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from toolbox.console import printable
+
 if TYPE_CHECKING:
     from toolbox.checks.results import CheckResult
-
-PLAIN = str.maketrans({"✓": "+", "✗": "x", "–": "-", "≤": "<=", "≥": ">=", "·": "*", "“": '"', "”": '"', "’": "'"})
-"""For consoles and files that know no more than their own code page."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,12 +103,7 @@ def _submit(options: argparse.Namespace) -> int:
 def _say(text: str, stream: TextIO | None = None) -> None:
     """Print a text, with plain signs where the console cannot show others."""
     stream = stream or sys.stdout
-    encoding = stream.encoding or "ascii"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        text = text.translate(PLAIN).encode(encoding, "replace").decode(encoding)
-    print(text, file=stream, flush=True)
+    print(printable(text, stream.encoding), file=stream, flush=True)
 
 
 def _progress(result: CheckResult) -> None:

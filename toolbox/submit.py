@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,20 +10,18 @@ from pathlib import Path
 from toolbox.checks.results import CheckResult
 from toolbox.checks.table import row, summary
 from toolbox.handin.archive import NotOurs, pack
-from toolbox.handin.clean import make_clean_folder
 from toolbox.handin.files import (
     Look,
-    Unusable,
     check_ids,
     find_manifest,
     module_problem,
-    read_file,
+    read_files,
     size_limits,
     size_text,
 )
 from toolbox.handin.model import model_problem
 from toolbox.handin.notebook import look_at_notebook
-from toolbox.handin.watched import Outcome, run_watched
+from toolbox.handin.watched import Outcome, run_alone
 from toolbox.manifest import Manifest
 
 WIDTH = 100
@@ -56,7 +53,7 @@ def submit(
     """
     folder = (folder or Path.cwd()).resolve()
     manifest = find_manifest(folder)
-    files, problems = _read(folder, manifest)
+    files, problems = read_files(folder, manifest)
     path = _target(folder, manifest, out)
     unwritten = "" if files else "There is nothing to hand in here, so no zip is written."
     if path.name in manifest.files.submitted:
@@ -83,19 +80,6 @@ def submit(
     say(f"\n{about}")
     say(_next_step(path, looks, outcome))
     return 1 if any(look.problem for look in looks) else 0
-
-
-def _read(folder: Path, manifest: Manifest) -> tuple[dict[str, bytes], dict[str, str]]:
-    files: dict[str, bytes] = {}
-    problems: dict[str, str] = {}
-    for name, limit in size_limits(manifest).items():
-        try:
-            files[name] = read_file(folder / name, limit)
-        except Unusable as error:
-            problems[name] = str(error)
-            if name in manifest.files.models and problems[name] == "is missing":
-                problems[name] += "; train the model and save it under this name"
-    return files, problems
 
 
 def _target(folder: Path, manifest: Manifest, out: Path | None) -> Path:
@@ -157,13 +141,7 @@ def _check(
             say(textwrap.fill(message, WIDTH, initial_indent="     ", subsequent_indent="     "))
         said = message
 
-    try:
-        with tempfile.TemporaryDirectory(prefix="submit-", ignore_cleanup_errors=True) as temporary:
-            clean = Path(temporary).resolve()
-            make_clean_folder(clean, folder, manifest.files, files)
-            outcome = run_watched(clean, manifest, dataset, on_result)
-    except OSError as error:
-        outcome = Outcome(problem=f"They cannot be run here: {error.strerror or error}.")
+    outcome = run_alone(folder, manifest, files, dataset, on_result)
     say(outcome.problem or summary(outcome.results))
     return outcome
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
+
+from toolbox import validate
 
 KIT = "autograder.nbgrader.preprocessors"
 NBGRADER = "nbgrader.preprocessors"
@@ -43,6 +48,17 @@ AUTOGRADE = [
     f"{NBGRADER}.CheckCellMetadata",
 ]
 
+NOT_HERE = (
+    "From the course folder, `nbgrader validate` runs nothing. In a release's folder it runs the public checks, as for "
+    "students. `autograder verify NAME` checks the solution, `autograder grade NAME` what was handed in."
+)
+
+
+def run_nothing(notebook: Any) -> None:
+    """Keep `nbgrader validate` from running a notebook, which may be a student's, and say so below every check."""
+    for cell in validate.skip_all(notebook).values():
+        validate.show_failure(notebook, cell, [NOT_HERE])
+
 
 def configure(c: Any, root: Path) -> None:
     """Set what every course sets; a course's own settings go after it and win.
@@ -51,6 +67,7 @@ def configure(c: Any, root: Path) -> None:
         c: nbgrader's configuration, as `get_config()` gives it.
         root: the course folder.
     """
+    _let_alembic_be_found()
     c.CourseDirectory.root = str(root.absolute())
     c.CourseDirectory.course_id = ""
     c.GenerateAssignment.preprocessors = list(GENERATE)
@@ -61,3 +78,14 @@ def configure(c: Any, root: Path) -> None:
     c.GenerateFeedback.preprocessors = []
     c.GenerateFeedback.force = True  # pages are made anew: nbgrader does not notice a new score or comment
     c.ExchangeFactory.release_feedback = "autograder.nbgrader.feedback.ReleaseFeedback"
+    validate.configure(c, run_nothing)
+
+
+def _let_alembic_be_found() -> None:
+    """Put the folder of this Python's programs at the end of the path, if `alembic` is nowhere on it.
+
+    nbgrader starts it by that name when it makes a gradebook. Whoever calls a program of a virtual environment
+    without activating it, `.venv/bin/jupyter lab` for one, has no such name.
+    """
+    if shutil.which("alembic") is None:
+        os.environ["PATH"] = os.pathsep.join(filter(None, [os.environ.get("PATH"), str(Path(sys.executable).parent)]))

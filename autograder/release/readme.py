@@ -23,7 +23,9 @@ Look for `TODO`. Everything else in these files is given; keep the names and par
     python -m toolbox check
 
 runs the public checks, shows what each one measured, and says what to mend next; the notebook runs them
-too. Grading uses the same checks with other numbers and other shapes.
+too. Grading uses the same checks with other numbers and other shapes. If you have nbgrader,
+`nbgrader validate {notebook}` in this folder, or JupyterLab's Validate button if
+JupyterLab was started here, names the checks that fail and the questions left unanswered; it runs no cell.
 
 ## Hand in
 
@@ -47,12 +49,18 @@ The data set is downloaded once, when it is first needed.
 """
 
 STUDENT_CONFIG = '''\
-"""Settings for `nbgrader validate`, which runs the whole notebook, training included."""
+"""Settings for `nbgrader validate`: it runs the public checks, and nothing of the notebook."""
 
-c = get_config()  # noqa: F821
+import sys
+from pathlib import Path
 
-# Seconds that one cell may take; nbgrader's own 30 would stop training.
-c.Execute.timeout = 3600
+folder = str(Path(__file__).parent)
+if folder not in sys.path:
+    sys.path.append(folder)  # the toolbox lies there
+
+from toolbox.validate import configure  # noqa: E402
+
+configure(get_config())  # noqa: F821  nbgrader puts it here
 '''
 
 

@@ -3,7 +3,9 @@
 from fractions import Fraction
 from textwrap import dedent
 
+import numpy as np
 import pytest
+import torch
 
 from toolbox.checks import ChecksBroken, LocalBackend, Setting, StudentError, load_checks, run_checks
 from toolbox.data import DataMissing
@@ -290,3 +292,31 @@ def test_what_fails_at_the_same_unwritten_function_names_its_check(tmp_path):
     results = run(tmp_path, module)
     assert results["quadruple"].status == "blocked"
     assert results["quadruple"].message.startswith("First mend `double`, which this check needs. double is not")
+
+
+READS_A_MODEL = '''
+from toolbox.checks import case, graded
+
+@graded(points=1, hint="Save it.", cases=[case("the file", 1)])
+def test_saved(student, case):
+    """The saved model is read."""
+    saved, loaded = case.saved("net.pth"), student.load("net.pth")
+    case.require(saved["reg"] == loaded["reg"] == 0.5 and len(saved["w"]) == 3, "it holds something else")
+'''
+LOADS = """
+import torch
+def load(path):
+    return torch.load(path)
+"""
+
+
+def test_numpy_numbers_in_a_saved_model_are_read_as_in_grading(tmp_path):
+    torch.save({"reg": np.float64(0.5), "w": np.ones(3, np.float32)}, tmp_path / "net.pth")
+    result = run(tmp_path, LOADS, READS_A_MODEL)["saved"]
+    assert result.status == "passed", result.message
+
+
+def test_what_has_to_be_unpickled_is_not_read(tmp_path):
+    torch.save({"reg": Fraction(1, 2)}, tmp_path / "net.pth")
+    result = run(tmp_path, LOADS, READS_A_MODEL)["saved"]
+    assert result.status == "error" and "cannot be read as a saved model" in result.message

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from toolbox.checks.results import CheckResult, rounded, total
 
 MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "timeout": "✗", "blocked": "–", "not run": "–"}
-COLOURS = {"passed": "#1a7f37", "blocked": "#9a6700", "not run": "#9a6700"}
+GOOD, BAD, WAITING = "#2da44e", "#e5484d", "#b87a00"
+"""Colours of marks; each stands out from a white page and from a black one."""
+COLOURS = {"passed": GOOD, "blocked": WAITING, "not run": WAITING}
 HEADINGS = ("", "check", "measured", "allowed", "points")
 
 
@@ -68,7 +70,7 @@ def as_html(results: Sequence[CheckResult]) -> str:
     head = "".join(f'<th style="{cell}{"left" if i < 2 else "right"}">{name}</th>' for i, name in enumerate(HEADINGS))
     body = []
     for result in results:
-        colour = COLOURS.get(result.status, "#cf222e")
+        colour = COLOURS.get(result.status, BAD)
         cells = "".join(
             f'<td style="{cell}{"left" if i < 2 else "right"};{f"color:{colour};font-weight:bold" if i == 0 else ""}">'
             f"{html.escape(text)}</td>"

@@ -85,6 +85,20 @@ def read_file(path: Path, limit: int) -> bytes:
     return content
 
 
+def read_files(folder: Path, manifest: Manifest) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return the content of each file of a submission that can be handed in, and what is wrong with each other."""
+    files: dict[str, bytes] = {}
+    problems: dict[str, str] = {}
+    for name, limit in size_limits(manifest).items():
+        try:
+            files[name] = read_file(folder / name, limit)
+        except Unusable as error:
+            problems[name] = str(error)
+            if name in manifest.files.models and problems[name] == "is missing":
+                problems[name] += "; train the model and save it under this name"
+    return files, problems
+
+
 def module_problem(name: str, content: bytes) -> str:
     """Return why a module cannot be imported, as far as reading it tells; "" if nothing is seen."""
     try:

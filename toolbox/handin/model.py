@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import pickle
-import warnings
 import zipfile
 from typing import Any
 
 import numpy as np
 import torch
 
+from toolbox.saved_models import read_pth
+
 SAVE = "save it with the network's `save`"
-
-
-def numpy_values() -> list[Any]:
-    """Return what torch.load(weights_only=True) must know to read NumPy numbers and arrays, as grading does."""
-    core = np._core.multiarray  # type: ignore[attr-defined]
-    known: list[Any] = [np.dtype, np.ndarray, core.scalar, core._reconstruct, codecs.encode]
-    known += [(core.scalar, "numpy.core.multiarray.scalar"), (core._reconstruct, "numpy.core.multiarray._reconstruct")]
-    return known + sorted({type(np.dtype(code)) for code in "?bhilqBHILQefdFD"}, key=lambda kind: kind.__name__)
 
 
 def model_problem(name: str, content: bytes) -> str:
@@ -36,19 +28,13 @@ def model_problem(name: str, content: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 return f"is a compressed archive, which grading does not read; {SAVE}"
-        return _held(_read_npz(content) if npz else _read_pth(content), "it")
+        return _held(_read_npz(content) if npz else read_pth(io.BytesIO(content)), "it")
     except pickle.UnpicklingError as error:
         return f"holds {_culprit(error)}, not just tensors and numbers; {SAVE}"
     except (MemoryError, RecursionError):
         return f"does not fit into memory; {SAVE}"
     except Exception:  # whatever a damaged file makes zipfile, torch and NumPy raise
         return f"is damaged and cannot be read; {SAVE} again"
-
-
-def _read_pth(content: bytes) -> Any:
-    with warnings.catch_warnings(), torch.serialization.safe_globals(numpy_values()):
-        warnings.simplefilter("ignore")
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def _read_npz(content: bytes) -> dict[str, np.ndarray]:

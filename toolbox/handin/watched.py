@@ -7,14 +7,14 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from toolbox.checks.results import CheckResult
-from toolbox.handin.clean import clean_environment
+from toolbox.handin.clean import clean_environment, make_clean_folder
 from toolbox.handin.worker import START_SECONDS
 from toolbox.manifest import Manifest
 
@@ -36,6 +36,23 @@ def patience(manifest: Manifest) -> float:
     may be three times slower, and the check's own work comes on top.
     """
     return manifest.limits.import_seconds + 3 * manifest.limits.check_seconds
+
+
+def run_alone(
+    folder: Path,
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    dataset: str | None = None,
+    on_result: Callable[[CheckResult], None] = lambda result: None,
+) -> Outcome:
+    """Run all checks of an assignment folder on these files, where nothing else of the student's can be found."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="submit-", ignore_cleanup_errors=True) as temporary:
+            clean = Path(temporary).resolve()
+            make_clean_folder(clean, folder, manifest.files, files)
+            return run_watched(clean, manifest, dataset, on_result)
+    except OSError as error:
+        return Outcome(problem=f"They cannot be run here: {error.strerror or error}.")
 
 
 def run_watched(
