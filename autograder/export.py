@@ -11,6 +11,7 @@ from autograder import gradebook
 from autograder.assignment import Assignment
 from autograder.course import Course
 from autograder.nbgrader.submission import released_notebook
+from toolbox.checks.results import rounded
 
 HEADINGS = ("student", "total", "code", "written", "late_penalty", "to_grade")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,7 +50,7 @@ def _scores(standing: gradebook.Standing, checks: list[str]) -> list[Any]:
 
 
 def _number(value: float) -> str:
-    return f"{round(value, 2):.2f}".rstrip("0").rstrip(".")
+    return f"{rounded(value):.2f}".rstrip("0").rstrip(".")
 
 
 def _harmless(text: str) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from autograder.assignment import Assignment, load_assignment
 from autograder.course import Course
 from autograder.errors import UserError
-from autograder.nbgrader.run import alembic_on_path, database, load_config
+from autograder.nbgrader.run import database, load_config
 from autograder.nbgrader.show import score_of
 from autograder.nbgrader.submission import released_notebook, submitted_notebook
 from autograder.plain_file import Unreadable, read_plain_file
@@ -318,9 +318,7 @@ def demand_same_cells(gradebook: Any, assignment: Assignment, released: Any) -> 
 def _open(course: Course, url: str = "") -> Iterator[Any]:
     url = url or database(course)
     try:
-        with alembic_on_path():
-            opened = Gradebook(url)
-        with opened as gradebook:
+        with Gradebook(url) as gradebook:
             yield gradebook
     except SQLAlchemyError as error:
         raise UserError(_problem(url, error)) from None

@@ -16,6 +16,7 @@ from autograder.course import Course
 from autograder.feedback.collect import Feedback, Text, collect
 from autograder.feedback.text import MAX_ANSWER, Room, markdown, picture, ticks, visible
 from autograder.gradebook import Standing
+from toolbox.checks.results import rounded
 
 ROOM = 850_000
 """Bytes of answers and pictures; with everything else the page stays below 1 MB."""
@@ -87,7 +88,7 @@ def _template() -> jinja2.Template:
 
 def _points(value: float) -> str:
     """Return points with at most two decimals."""
-    return f"{round(value, 2):.2f}".rstrip("0").rstrip(".")
+    return f"{rounded(value):.2f}".rstrip("0").rstrip(".")
 
 
 def _moment(value: datetime) -> str:

@@ -6,6 +6,7 @@ plain formatting. Only the copy that nbgrader grades is changed, never the submi
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -16,6 +17,8 @@ MAX_TEXT = 100_000
 MAX_OUTPUT = 20_000
 """Characters of one printed output."""
 PICTURES = ("image/png", "image/jpeg")
+MAX_SIDE = 10_000
+"""Pixels at which a picture may be shown."""
 
 TAG = re.compile(r"<(?=[A-Za-z/!?])(?!/?(?:b|i|u|em|strong|sub|sup|br|kbd|code|pre)\s*/?>)", re.IGNORECASE)
 LINK = re.compile(r"\](?=\()(?!\((?:https?://|attachment:)[\w./%#?=&:~+,-]*\))")
@@ -94,25 +97,42 @@ def clean_attachments(value: Any) -> dict[str, dict[str, str]]:
 def clean_outputs(value: Any) -> list[Any]:
     """Return what a code cell printed, the errors it ended with and the pictures it drew."""
     kept: list[Any] = []
-    for output in value if isinstance(value, list) else []:
-        if not isinstance(output, dict):
-            continue
-        kind = output.get("output_type")
-        if kind == "stream":
-            name = "stderr" if output.get("name") == "stderr" else "stdout"
-            kept.append(new_output("stream", name=name, text=_printed(output.get("text"))))
-        elif kind == "error":
-            lines = output.get("traceback")
-            lines = [_printed(line) for line in lines[:100]] if isinstance(lines, list) else []
-            error = {key: _printed(output.get(key)) for key in ("ename", "evalue")}
-            kept.append(new_output("error", traceback=lines, **error))
-        elif kind in ("display_data", "execute_result"):
-            data = _pictures(output.get("data"))
-            if isinstance(output.get("data"), dict) and "text/plain" in output["data"]:
-                data["text/plain"] = _printed(output["data"]["text/plain"])
-            if data:
-                kept.append(new_output("display_data", data=data))
+    outputs = [output for output in value if isinstance(output, dict)] if isinstance(value, list) else []
+    for stream, group in itertools.groupby(outputs, _stream):
+        if stream:
+            text = "".join(text_of(output.get("text")) for output in group)
+            kept.append(new_output("stream", name=stream, text=_as_seen(text)[:MAX_OUTPUT]))
+        else:
+            kept += filter(None, map(_clean_output, group))
     return kept
+
+
+def _stream(output: dict[str, Any]) -> str:
+    """Return where an output was printed to, "" if it was not."""
+    if output.get("output_type") != "stream":
+        return ""
+    return "stderr" if output.get("name") == "stderr" else "stdout"
+
+
+def _as_seen(text: str) -> str:
+    """Return printed text as a terminal shows it in the end: of a progress bar, its last state."""
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+
+
+def _clean_output(output: dict[str, Any]) -> Any:
+    """Return an error or what can be shown of a result; None if that is nothing."""
+    kind = output.get("output_type")
+    if kind == "error":
+        lines = output.get("traceback")
+        lines = [_printed(line) for line in lines[:100]] if isinstance(lines, list) else []
+        error = {key: _printed(output.get(key)) for key in ("ename", "evalue")}
+        return new_output("error", traceback=lines, **error)
+    if kind not in ("display_data", "execute_result"):
+        return None
+    data = _pictures(output.get("data"))
+    if isinstance(output.get("data"), dict) and "text/plain" in output["data"]:
+        data["text/plain"] = _printed(output["data"]["text/plain"])
+    return new_output("display_data", data=data, metadata=_sizes(output.get("metadata"), data)) if data else None
 
 
 def _pictures(bundle: Any) -> dict[str, str]:
@@ -126,6 +146,18 @@ def _pictures(bundle: Any) -> dict[str, str]:
         # it goes between quotation marks in the page
         if isinstance(value, str) and BASE64.fullmatch(value):
             kept[kind] = value
+    return kept
+
+
+def _sizes(metadata: Any, data: dict[str, str]) -> dict[str, dict[str, int]]:
+    """Return at which size pictures are shown: figures for sharp screens have twice the pixels."""
+    kept: dict[str, dict[str, int]] = {}
+    for kind in PICTURES:
+        about = metadata.get(kind) if isinstance(metadata, dict) and kind in data else None
+        for side in ("width", "height"):
+            value = about.get(side) if isinstance(about, dict) else None
+            if type(value) is int and 0 < value <= MAX_SIDE:
+                kept.setdefault(kind, {})[side] = value
     return kept
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from nbgrader.converters import GenerateAssignment
@@ -46,21 +41,6 @@ def database(course: Course) -> str:
     return str(load_config(course).CourseDirectory.get("db_url", course.db_url))
 
 
-@contextlib.contextmanager
-def alembic_on_path() -> Iterator[None]:
-    """Let nbgrader find `alembic`, which it starts by name when it makes a gradebook.
-
-    Whoever calls a program of a virtual environment without activating it has no such name.
-    """
-    before = os.environ.get("PATH", "")
-    if shutil.which("alembic") is None:
-        os.environ["PATH"] = os.pathsep.join(filter(None, [str(Path(sys.executable).parent), before]))
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
-
-
 def generate_assignment(course: Course, name: str, release: Path | None = None) -> None:
     """Run `nbgrader generate_assignment NAME --force`.
 
@@ -81,8 +61,7 @@ def generate_assignment(course: Course, name: str, release: Path | None = None) 
     directory.assignment_id = name
     converter = GenerateAssignment(coursedir=directory, config=config)
     converter.force = True
-    with alembic_on_path():
-        result = capture_log(converter)
+    result = capture_log(converter)
     if not result["success"]:
         raise UserError(_reason(course, name, result.get("log", "") + result.get("error", "")))
 

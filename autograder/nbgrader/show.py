@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from html import escape
 from typing import Any
@@ -11,6 +12,15 @@ from nbformat.v4 import new_markdown_cell, new_output
 from autograder.errors import UserError
 from autograder.nbgrader.clean import clean_markdown
 
+STYLE = """\
+<style>
+#notebook img { max-width: 100%; height: auto; border: 0 }
+#notebook .text_cell_render { overflow-wrap: anywhere }
+#notebook th, #notebook td { padding: 0 1em 0.2em 0; text-align: left; vertical-align: top }
+</style>
+"""
+"""For formgrader's page of a submission: pictures and long words stay within it, pictures have no red frame."""
+
 
 def show_results(nb: Any, record: dict[str, Any]) -> Any:
     """Put exactly one output into every check's cell: its score, which nbgrader reads, and a table.
@@ -19,6 +29,7 @@ def show_results(nb: Any, record: dict[str, Any]) -> Any:
         UserError: the record and the notebook disagree about what a check is worth.
     """
     checks = {check["id"]: check for check in record["checks"]}
+    style = STYLE  # with the first table, once
     for cell in nb.cells:
         meta = cell.metadata.get("nbgrader", {})
         if cell.cell_type != "code" or not meta.get("grade") or meta.get("solution"):
@@ -26,7 +37,8 @@ def show_results(nb: Any, record: dict[str, Any]) -> Any:
         check = checks.get(meta["grade_id"])
         score = score_of(check, float(meta["points"])) if check else 0.0
         table = _table(check) if check else "<p>This check was not run.</p>"
-        data = {"text/plain": repr(score), "text/html": table}
+        data = {"text/plain": repr(score), "text/html": style + table}
+        style = ""
         cell["outputs"] = [new_output("execute_result", data=data, execution_count=None)]
         cell["execution_count"] = None
     _add_notices(nb, record.get("notices", []))
@@ -66,7 +78,12 @@ def _table(check: dict[str, Any]) -> str:
         ("Hint", check.get("hint") if check["status"] != "passed" else ""),
     ]
     row = "<tr><th>{}</th><td style='text-align: left'>{}</td></tr>"
-    return f"<table>{''.join(row.format(name, escape(str(text))) for name, text in rows if text)}</table>"
+    return f"<table>{''.join(row.format(name, _with_code(str(text))) for name, text in rows if text)}</table>"
+
+
+def _with_code(text: str) -> str:
+    """Return text, escaped, with `names` between backticks set as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(text))
 
 
 def _figures(check: dict[str, Any]) -> str:

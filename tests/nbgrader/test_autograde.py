@@ -45,6 +45,24 @@ def comments(course) -> dict:
         }  # fmt: skip
 
 
+def test_nbgrader_does_nothing_where_the_kit_is_not_installed(course, tmp_path):
+    """nbgrader goes on with its own settings where those of the course cannot be read: it would run the notebook."""
+    mark = tmp_path / "ran"
+    path = submit(course, "alice") / "tiny.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(new_code_cell(f"open({str(mark)!r}, 'w')"))
+    nbformat.write(notebook, path)
+    (tmp_path / "autograder.py").write_text("")  # stands in the kit's way
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", "autograde", "tiny"],
+        cwd=course.root, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Start nbgrader and Jupyter from the environment in which the kit is installed." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not mark.exists() and not (course.root / "autograded").exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="links")
 def test_nbgrader_and_the_kit_leave_the_same_rows(course, tmp_path):
     found = hand_in(course)

@@ -87,6 +87,28 @@ def test_outputs_keep_text_pictures_and_errors_only():
     assert (kept[1].name, kept[1].text) == ("stdout", "ab")
 
 
+def test_of_a_progress_bar_the_last_state_is_kept():
+    bar = [{"output_type": "stream", "name": "stderr", "text": f"\r{done} %"} for done in range(101)]
+    out = {"output_type": "stream", "name": "stdout", "text": "one\r\ntwo\n"}
+    kept = clean_outputs([*bar, out, out])
+    assert [(output.name, output.text) for output in kept] == [("stderr", "100 %"), ("stdout", "one\ntwo\n" * 2)]
+
+
+@pytest.mark.parametrize(
+    "metadata, kept",
+    [
+        ({"image/png": {"width": 640, "height": 480, "alt": "x"}}, {"image/png": {"width": 640, "height": 480}}),
+        ({"image/png": {"width": "1 onload=alert(1)", "height": 10**9}}, {}),
+        ({"image/png": {"width": True, "height": -1}, "image/jpeg": {"width": 5}}, {}),
+        ({"image/png": [640]}, {}),
+        ([], {}),
+    ],
+)
+def test_pictures_keep_the_size_at_which_they_were_shown_and_nothing_else(metadata, kept):
+    figure = {"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo="}, "metadata": metadata}
+    assert clean_outputs([figure])[0].metadata == kept
+
+
 @pytest.mark.parametrize(
     "cell",
     [

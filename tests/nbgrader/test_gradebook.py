@@ -1,11 +1,15 @@
 """The gradebook gets the kit's scores and keeps what people entered."""
 
+import os
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from datetime import datetime
 
 import pytest
 from nbgrader.api import Gradebook
-from tiny_course import press, record, submit, write_record
+from tiny_course import make_course, press, record, submit, write_record
 
 from autograder import gradebook
 from autograder.errors import UserError
@@ -145,3 +149,14 @@ def test_a_file_that_is_no_gradebook_is_named(course):
     (course.root / "gradebook.db").write_text("x" * 5000)
     with pytest.raises(UserError, match=r"gradebook\.db"):
         gradebook.save(course, "tiny", [])
+
+
+def test_nbgrader_makes_a_whole_gradebook_where_no_environment_is_activated(tmp_path):
+    course = make_course(tmp_path / "course")
+    command = [sys.executable, "-m", "nbgrader", "generate_assignment", "tiny"]
+    done = subprocess.run(
+        command, cwd=course.root, env={**os.environ, "PATH": os.defpath}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as database:
+        assert database.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -63,6 +64,6 @@ def total(results: list[CheckResult]) -> Fraction:
     return sum((result.score for result in results), Fraction(0))
 
 
-def rounded(score: Fraction) -> float:
-    """Return a score rounded to 0.01, which happens once, where it is shown."""
-    return float(round(score, 2))
+def rounded(score: Fraction | float) -> float:
+    """Return a score rounded to 0.01, half of it up as formgrader does, which happens once, where it is shown."""
+    return math.floor(score * 100 + Fraction(1, 2)) / 100
