@@ -8,12 +8,20 @@ below says all there is to know about them; the tests and the demo use the same 
 
 from __future__ import annotations
 
+import base64
+import functools
+import io
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import nbformat
 
 from autograder.release.strip import strip_module
+from toolbox import data, plots
+from toolbox.saved_models import read_pth
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NAME = "fully_connected_networks"
@@ -104,12 +112,18 @@ CLASS: dict[str, Edit | None] = {
 """Who is in the class, and what was done to the solution; None hands in no module."""
 
 NO_MODELS = {"starter", "no_module"}
-"""Who hands in no saved models."""
+"""Who hands in no saved models, and no answers."""
+
+ANSWERS = {
+    "question_two_layer": "It learns the training images by heart: the gap between the curves grows.\n\nCats and dogs.",
+    "question_depth": "With small weights the signal is **gone** after four layers, see the histograms.",
+    "question_dropout": "The larger $p$, the lower the training accuracy. Validation accuracy stays about the same.",
+}
+"""What most of the class answer to the written questions; `complete` hands in the author's answers."""
 
 
-def write_class(course: Path, data: str, students: list[str] | None = None) -> list[str]:
+def write_class(course: Path, images: str, students: list[str] | None = None) -> list[str]:
     """Write submissions into a course folder in which the assignment is released; return who is in it."""
-    release = course / "release" / NAME / NOTEBOOK
     chosen = students or list(CLASS)
     for student in chosen:
         folder = course / "submitted" / student / NAME
@@ -121,11 +135,52 @@ def write_class(course: Path, data: str, students: list[str] | None = None) -> l
         if student == "unreadable_notebook":
             (folder / NOTEBOOK).write_text('{"cells": [', encoding="utf-8")
         elif student != "no_notebook":
-            shutil.copyfile(release, folder / NOTEBOOK)
+            nbformat.write(_notebook(course, student, images), folder / NOTEBOOK)
         if student not in NO_MODELS:
-            for model in sorted((MODELS / data).glob("*.pth")):
+            for model in sorted((MODELS / images).glob("*.pth")):
                 shutil.copyfile(model, folder / model.name)
     return chosen
+
+
+def _notebook(course: Path, student: str, images: str) -> Any:
+    """Return the released notebook with a student's answers, and pictures of the saved net beside them."""
+    notebook = nbformat.read(course / "release" / NAME / NOTEBOOK, as_version=4)
+    if student in NO_MODELS:
+        return notebook
+    answers = ANSWERS
+    if student == "complete":
+        author = nbformat.read(course / "source" / NAME / NOTEBOOK, as_version=4)
+        answers = {_grade_id(cell): cell.source for cell in author.cells if _grade_id(cell) in ANSWERS}
+    pictures = _pictures(images)
+    for cell in notebook.cells:
+        cell.source = answers.get(_grade_id(cell), cell.source)
+        if cell.id in pictures:
+            cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": pictures[cell.id]})]
+            cell.execution_count = 1
+    return notebook
+
+
+def _grade_id(cell: Any) -> str:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
+@functools.cache
+def _pictures(name: str) -> dict[str, str]:
+    """Draw the saved two-layer net of a data set, for the cells of the notebook that do: PNG in base64."""
+    images = data.load(name, parts=("val",))
+    net = read_pth(MODELS / name / "best_two_layer_net.pth")["params"]
+    W1, b1, W2, b2 = (net[key].float() for key in ("W1", "b1", "W2", "b2"))
+    scores = (images.X_val.flatten(1) @ W1 + b1).clamp(min=0) @ W2 + b2
+    figures = {
+        "draw-weights": plots.weights_as_images(W1),
+        "draw-confusion": plots.confusion_matrix(scores, images.y_val, images.classes),
+        "draw-mistakes": plots.worst_mistakes(images.X_val, scores, images.y_val, images.classes, n=10),
+    }
+    drawn = {}
+    for cell, figure in figures.items():
+        figure.savefig(png := io.BytesIO(), format="png", dpi=80)
+        drawn[cell] = base64.b64encode(png.getvalue()).decode()
+    return drawn
 
 
 if __name__ == "__main__":

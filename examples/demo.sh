@@ -27,8 +27,18 @@ echo
 echo "== what each student reads"
 "$bin/autograder" feedback $name --course "$course"
 
+here=$(cd "$course" && pwd)
+programs=$(cd "$bin" && pwd)
 echo
-echo "One page a student:    $course/feedback/<student>/$name/$name.html"
-echo "One record a student:  $course/results/$name/"
-echo "The gradebook:         $course/gradebook.db"
-echo "In nbgrader's own way: cd $course && $PWD/$bin/nbgrader autograde $name"
+echo "== what a person reads: the written answers, in nbgrader's formgrader"
+(cd "$here" && "$programs/nbgrader" autograde $name --log-level=WARN)
+
+echo
+echo "== where to look"
+echo "What a student reads:  $here/feedback/regularised_once/$name/$name.html"
+echo "The page of a cheater: $here/feedback/cheater/$name/$name.html"
+echo "What students get:     $here/release/$name"
+echo "One record a student:  $here/results/$name/"
+echo "The scores as CSV:     $programs/autograder export $name --course $here"
+echo "The written answers:   cd $here && $programs/jupyter lab"
+echo "                       then menu Nbgrader, Formgrader, Manual Grading"
