@@ -86,12 +86,17 @@ def init(
     Example: autograder init ~/deep-learning-2027 --from ~/coursekit
     """
     created = init_course(folder, like=open_course(like) if like else None, assignments=assignment or [])
-    secret_seed(created.course)
+    _, new = secret_seed(created.course)
     for name in created.written:
         out.print(f"wrote {name}", markup=False)
+    if new:
+        out.print("wrote secret_seed: hidden cases are drawn from it; keep it, and keep it secret", markup=False)
     for name in created.kept:
         out.print(f"kept  {name}, which was there", markup=False)
-    out.print(f"{created.course.root} is a course folder. Next: autograder release NAME", markup=False)
+    there = sorted(path.name for path in created.course.assignments.glob("*/") if path.is_dir())
+    root = created.course.root
+    following = f"autograder release {there[0]} --course {root}" if there else f"autograder init {root} --from COURSE"
+    out.print(f"{root} is a course folder. Next: {following}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -169,7 +174,8 @@ def grade(
             ):  # fmt: skip
                 outcomes.append(outcome)
                 if not quiet and not as_json and outcome.record and outcome.fresh:
-                    progress.console.print(_line(outcome.record), markup=False, soft_wrap=True)
+                    for line in (_line(outcome.record), *map(_notice, outcome.record["notices"])):
+                        progress.console.print(line, markup=False, soft_wrap=True)
                 progress.advance(task)
                 progress.refresh()
     except KeyboardInterrupt:
@@ -384,6 +390,10 @@ def _line(record: dict[str, Any]) -> str:
     lost = next((check for check in record["checks"] if check["status"] != "passed"), None)
     tail = f"   {lost['id']}: {lost['message']}" if lost else ""
     return _clip(f"{record['student']:24} {record['score']:6g} / {record['max_score']}{tail}")
+
+
+def _notice(text: str) -> str:
+    return _clip(f"{'':24} {text}")
 
 
 def _clip(text: str) -> str:

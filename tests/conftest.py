@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tarfile
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 BESIDE = REPOSITORY.parent / "shared" / "data" / "cifar-10-python.tar.gz"
 """Where the real CIFAR-10 may lie beside the checkout."""
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job hands on that Ctrl-C is ignored
 torch.set_num_threads(1)  # the suite runs on every core already
 os.environ["OMP_NUM_THREADS"] = "1"
 

@@ -56,6 +56,8 @@ def submit(
     files, problems = read_files(folder, manifest)
     path = _target(folder, manifest, out)
     unwritten = "" if files else "There is nothing to hand in here, so no zip is written."
+    if unwritten and path.is_file():
+        unwritten += f" {path.name} is from an earlier time: do not hand it in."
     if path.name in manifest.files.submitted:
         unwritten = f"{path.name} is a file that is handed in; give the zip another name with --out."
     if not unwritten:

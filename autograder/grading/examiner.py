@@ -78,7 +78,7 @@ def examine(
         "checks": [result.as_json() for result in results],
         "notices": [
             *submission.problems.values(),
-            *(f"`{name}` was not looked at: the assignment names no such file." for name in submission.others),
+            *map(_not_looked_at, submission.others),
             *backend.forbidden[:20],
             *backend.notices,
         ],
@@ -88,6 +88,12 @@ def examine(
         "cpu_seconds": round(time.process_time() - started + backend.cpu_seconds, 3),
         "key": key,
     }
+
+
+def _not_looked_at(name: str) -> str:
+    if name.endswith("/"):
+        return f"`{name}` was not looked at: hand in the files themselves, not in a folder."
+    return f"`{name}` was not looked at: the assignment names no such file."
 
 
 def _score_zero(results: list[CheckResult], sentence: str) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,10 +109,14 @@ def limits(assignment: Assignment) -> dict[str, int]:
 
 
 def _others(folder: int, assignment: Assignment) -> tuple[str, ...]:
-    """Return the names of files that the assignment does not name, made fit to be shown, a few at most."""
+    """Return the names of files that the assignment does not name, folders with a slash, and a few at most."""
     named = {*assignment.files.submitted, *assignment.files.support, "timestamp.txt"}
     names = sorted(name for name in os.listdir(folder) if name not in named and not name.startswith("."))
-    return tuple("".join(c if c.isprintable() else "?" for c in name[:60]) for name in names[:5])
+    found = []
+    for name in names[:5]:
+        is_folder = stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+        found.append("".join(c if c.isprintable() else "?" for c in name[:60]) + "/" * is_folder)
+    return tuple(found)
 
 
 def _notebook_problem(content: bytes | None) -> str:

@@ -17,7 +17,7 @@ README = """\
 {tasks}
 
 Look for `TODO`. Everything else in these files is given; keep the names and parameters as they are.
-
+{forbidden}
 ## Check your work
 
     python -m toolbox check
@@ -71,6 +71,7 @@ def readme(assignment: Assignment, tasks: Mapping[str, Sequence[str]]) -> str:
         points=_points(assignment),
         notebook=assignment.files.notebook,
         tasks="\n".join(_task_line(module, names) for module, names in tasks.items()),
+        forbidden=_forbidden(assignment),
         files="\n".join(f"- `{name}`" for name in assignment.files.submitted),
         archive=f"{Path(assignment.files.notebook).stem}.zip",
     )
@@ -80,6 +81,14 @@ def _task_line(module: str, names: Sequence[str]) -> str:
     if not names:
         return f"- `{module}`: given"
     return f"- `{module}`: {', '.join(f'`{name}`' for name in dict.fromkeys(names))}"
+
+
+def _forbidden(assignment: Assignment) -> str:
+    if not assignment.forbidden.names:
+        return ""
+    names = ", ".join(f"`{name}`" + " of a tensor" * name.startswith(".") for name in assignment.forbidden.names)
+    cost = "your grader is told" if assignment.forbidden.policy == "warn" else "a module that does scores nothing"
+    return f"\nWhat you write may not use {names}: grading looks for them, and {cost}.\n"
 
 
 def _points(assignment: Assignment) -> str:
