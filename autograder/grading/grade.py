@@ -174,9 +174,10 @@ def _examine_all(
             while waiting or running:
                 while waiting and len(running) < workers:
                     student, key, tries = waiting.pop()
-                    started = _fork(course, examination, preloaded, student, key, tries)
-                    running[started.pipe] = started
-                    selector.register(started.pipe, selectors.EVENT_READ)
+                    with _interrupts_held_back():  # the examiner never sees one
+                        started = _fork(course, examination, preloaded, student, key, tries)
+                        running[started.pipe] = started
+                        selector.register(started.pipe, selectors.EVENT_READ)
                 for event, _ in selector.select(timeout=1.0):
                     one = running[event.fd]
                     chunk = os.read(one.pipe, 1 << 20)
@@ -200,6 +201,16 @@ def _examine_all(
                 os.close(one.pipe)
 
 
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let Ctrl-C wait: Python drops an exception raised in what it calls around a fork."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _fork(
     course: Course, examination: Examination, preloaded: Preloaded, student: str, key: str, tries: int
 ) -> _Running:
@@ -211,7 +222,6 @@ def _fork(
         try:
             gc.disable()  # it lives for a second
             torch.set_flush_denormal(True)  # tiny numbers in a saved model would slow its products a hundredfold
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle
             os.close(ours)
             _send(theirs, _record_or_trouble(course, examination, preloaded, student, key))
             status = 0

@@ -218,6 +218,18 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_nothing_running(course):
     assert autograder("grade", NAME, course=course).returncode == 0
 
 
+def test_ctrl_c_while_an_examiner_is_forked_is_not_dropped(course):
+    """Python drops exceptions raised in what it calls around a fork; this Ctrl-C comes exactly there."""
+    program = (
+        "import os, signal; "
+        "os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT)); "
+        "from autograder.cli import main; main()"
+    )
+    command = [sys.executable, "-c", program, "grade", NAME, "--force", "--course", str(course.root)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 130 and done.stderr.strip().splitlines()[-1].startswith("Stopped: 0 of ")
+
+
 def _holds(path: Path, text: str) -> bool:
     try:
         return text.encode() in path.read_bytes()
