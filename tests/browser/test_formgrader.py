@@ -76,6 +76,15 @@ def to_answers(frame):
     frame.get_by_role("button", name="Show All Names").click()
 
 
+def open_submission(frame):
+    """Open the submission that is read, wait until its points are there, and return the question's cell."""
+    frame.locator("a.name-shown", has_text=READ).click()
+    cell = frame.locator(".nbgrader_cell").filter(has=frame.locator(f"#{QUESTION}"))
+    cell.wait_for()
+    frame.wait_for_function("window.formgrader?.grades?.loaded && formgrader.comments?.loaded")
+    return cell
+
+
 def row(frame, student):
     return frame.locator(f'tr:has(td.student-id[data-order="{student}"])')
 
@@ -142,9 +151,9 @@ def test_a_class_is_graded_and_answered_in_formgrader(page, course, start_lab):
     to_submissions(frame)
     started = set()
     for student in LISTED:
-        assert "needs autograding" in row(frame, student).inner_text()
+        row(frame, student).locator("td.status", has_text="needs autograding").wait_for()
         press(frame, row(frame, student).locator("td.autograde a"), meanwhile=lambda: started.update(graders(lab.pid)))
-        assert re.search(r"\bgraded|needs manual grading", row(frame, student).locator("td.status").inner_text())
+        row(frame, student).locator("td.status", has_text=re.compile(r"\bgraded|needs manual grading")).wait_for()
         assert sorted(path.stem for path in (course / "results" / NAME).glob("*.json")) == sorted(CLASS)
     assert len(started) == 1 or sys.platform != "linux"
     said = press(frame, row(frame, "no_notebook").locator("td.autograde a"), ends="Error")
@@ -153,11 +162,10 @@ def test_a_class_is_graded_and_answered_in_formgrader(page, course, start_lab):
 
     # a submission shows the results of its checks, and the answer, which gets its points
     to_answers(frame)
-    frame.locator("a.name-shown", has_text=READ).click()
-    cell = frame.locator(".nbgrader_cell").filter(has=frame.locator(f"#{QUESTION}"))
+    cell = open_submission(frame)
     assert ANSWER in cell.inner_text()
     for check in records[READ]["checks"]:
-        field = frame.locator(f"#{check['id']}")
+        field = frame.locator(f"#{check['id']}[placeholder]")
         assert float(field.get_attribute("placeholder")) == pytest.approx(check["score"], abs=0.005)
         cells = frame.locator("div.cell").filter(has=field)
         assert f"{check['status']}, {check['score']:g} of {check['max_score']} points" in cells.inner_text()
@@ -182,9 +190,7 @@ def test_a_class_is_graded_and_answered_in_formgrader(page, course, start_lab):
     again = demand_scores(frame, course, {READ: POINTS})
     assert {one: record["score"] for one, record in again.items()} == {s: r["score"] for s, r in records.items()}
     to_answers(frame)
-    frame.locator("a.name-shown", has_text=READ).click()
-    cell.locator(f"#{QUESTION}").wait_for()
-    frame.wait_for_function("formgrader.grades.loaded && formgrader.comments.loaded")
+    cell = open_submission(frame)
     assert cell.locator("input.score").input_value() == str(POINTS)
     assert cell.locator("textarea.comment").input_value() == COMMENT
 
