@@ -95,3 +95,20 @@ def test_a_mistake_names_the_file_the_key_and_what_is_allowed(tmp_path, text, na
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(ManifestError, match="there is no such file"):
         load_manifest(tmp_path / "assignment.toml")
+
+
+def test_modules_of_an_earlier_assignment_are_named_among_the_modules(tmp_path):
+    text = LEAST.replace('["layers.py"]', '["first.py", "layers.py"]')
+    manifest = load(tmp_path, text.replace("notebook =", 'brought = ["first.py"]\nnotebook ='))
+    assert manifest.files.brought == ("first.py",)
+    assert manifest.files.submitted == ("first.py", "layers.py", "layers.ipynb")
+    for wrong in ("layers.py", "other.py"):
+        with pytest.raises(ManifestError, match=r"brought.*before the last"):
+            load(tmp_path, text.replace("notebook =", f'brought = ["{wrong}"]\nnotebook ='))
+
+
+def test_a_case_may_have_a_threshold_of_its_own(tmp_path):
+    manifest = load(tmp_path, LEAST + '[thresholds.cifar10]\naccuracy = 0.5\n"accuracy/test images" = 0.4\n')
+    assert manifest.thresholds["cifar10"] == {"accuracy": 0.5, "accuracy/test images": 0.4}
+    with pytest.raises(ManifestError, match="id of a check"):
+        load(tmp_path, LEAST + '[thresholds.cifar10]\n"/test images" = 0.4\n')

@@ -31,10 +31,15 @@ class ManifestError(Exception):
 
 @dataclass(frozen=True)
 class Files:
-    """The files of an assignment: what a submission may contain, and what is given beside it."""
+    """The files of an assignment: what a submission may contain, and what is given beside it.
+
+    Modules are imported in this order, and checks see the last. Those that are `brought` are the
+    student's own from an earlier assignment: they are handed in, but no part of the release.
+    """
 
     modules: tuple[str, ...]
     notebook: str
+    brought: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     support: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
@@ -117,6 +122,7 @@ def _files(table: Table) -> Files:
     files = Files(
         modules=table.names("modules", MODULE_NAME, "a Python module, such as layers.py", required=True),
         notebook=table.text("notebook"),
+        brought=table.names("brought", MODULE_NAME, "a Python module, such as layers.py"),
         models=table.names("models", PLAIN_NAME, "a file name without folders"),
         support=table.names("support", MODULE_NAME, "a Python module, such as helper.py"),
         extra=table.names("extra", None, ""),
@@ -124,6 +130,9 @@ def _files(table: Table) -> Files:
     table.nothing_else()
     if not PLAIN_NAME.fullmatch(files.notebook) or not files.notebook.endswith(".ipynb"):
         table.wrong("notebook", files.notebook, "a file name without folders that ends in .ipynb")
+    for module in files.brought:
+        if module not in files.modules[:-1]:
+            table.wrong("brought", module, "one of the modules before the last, which the checks see")
     for model in files.models:
         if model.endswith((".py", ".ipynb")):
             table.wrong("models", model, "a saved model, neither .py nor .ipynb")
@@ -171,8 +180,8 @@ def _thresholds(table: Table) -> dict[str, dict[str, float]]:
         inner = table.table(data)
         thresholds[data] = {key: inner.number(key) for key in inner.content}
         for key in thresholds[data]:
-            if not CHECK_ID.fullmatch(key):
-                inner.wrong(key, key, "the id of a check, such as two_layer_accuracy")
+            if not CHECK_ID.fullmatch(key.split("/")[0]):
+                inner.wrong(key, key, "the id of a check, such as two_layer_accuracy, or an id/case")
     table.nothing_else()
     return thresholds
 

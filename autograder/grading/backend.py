@@ -20,7 +20,7 @@ from autograder.sandbox import (
     TimedOut,
     inspect_archive,
 )
-from toolbox.checks import Proxy, StudentError, explain
+from toolbox.checks import Proxy, StudentError, because_of, explain, stopped_half_way
 
 T = TypeVar("T")
 READ_SECONDS = 20.0
@@ -55,6 +55,8 @@ class JailBackend:
         self._models: dict[str, Any] = {}
         self._problem: StudentError | None = None
         self._stopped = ""
+        self._others: dict[str, str] = {}  # modules before the last that could not be imported whole, and why
+        self._left_out: set[str] = set()  # those of them that keep every import waiting, or end the process
         self._unread: list[str] = []
         self._imports = 0
         self._again_seconds = 0.0
@@ -126,7 +128,7 @@ class JailBackend:
             problem = explain(error.kind, error.message, error.where, path)
             if self._stopped and error.kind == "AttributeError" and not error.where:
                 problem = StudentError("missing", f"{problem} {self._stopped}")
-            raise problem from None
+            raise because_of(self._others, problem) from None
         except TimedOut:
             raise StudentError(
                 "timeout", f"`{path}` gave no answer within the {self._limit:.0f} seconds that this check had."
@@ -151,7 +153,8 @@ class JailBackend:
 
     def _new_jail(self) -> Jail:
         support = {name: (self._assignment.folder / name).read_bytes() for name in self._assignment.files.support}
-        files = {n: c for n, c in self._submission.files.items() if n != self._assignment.files.notebook}
+        not_needed = {self._assignment.files.notebook, *self._left_out}
+        files = {name: content for name, content in self._submission.files.items() if name not in not_needed}
         return self._start({**files, **support})
 
     def _drop(self) -> None:
@@ -175,8 +178,9 @@ class JailBackend:
             self._problem = StudentError("missing", self._submission.problems[main])
 
     def _scan(self, name: str) -> None:
+        beside = [module.removesuffix(".py") for module in self._assignment.files.modules]
         try:
-            found = self._living().scan(name, self._assignment.forbidden.names, seconds=READ_SECONDS)
+            found = self._living().scan(name, self._assignment.forbidden.names, beside, seconds=READ_SECONDS)
         except SandboxError:
             self._unread.append(name)  # if it cannot be parsed, importing it says so better
             return
@@ -204,7 +208,7 @@ class JailBackend:
         return self._jail
 
     def _import(self) -> None:
-        """Import the student's module; if that cannot be done once, no check asks for it again.
+        """Import the student's modules; if that cannot be done once with the last, no check asks for it again.
 
         A module that raises half-way keeps what it had defined by then: each mistake costs what it
         breaks. Importing it anew after the code has ended its process is paid from what the assignment
@@ -215,6 +219,8 @@ class JailBackend:
         again = self._imports > 0
         self._imports += 1
         started = time.monotonic()
+        for name in self._assignment.files.modules[:-1]:
+            self._import_other(name)
         try:
             absent = self._living().import_module(main.removesuffix(".py"), seconds=limit)
             self._imported = True
@@ -226,7 +232,7 @@ class JailBackend:
                 self._problem = StudentError("missing", problem)
             else:
                 self._imported = True
-                self._stopped = f"Importing `{main}` stopped half-way: {problem}"
+                self._stopped = stopped_half_way(main, problem)
                 self._notice(self._stopped)
         except TimedOut:
             self._problem = StudentError("missing", f"`{main}` was not imported within {limit:g} seconds.")
@@ -242,6 +248,32 @@ class JailBackend:
             for name in self._unread:
                 self.forbidden.append(f"{name}: could not be looked through for what is not allowed.")
         self._after_answer()
+
+    def _import_other(self, name: str) -> None:
+        """Import a module before the last, which finds as much of it as there is: nothing, where it is missing."""
+        limit = self._assignment.limits.import_seconds
+        try:
+            absent = self._living().import_module(name.removesuffix(".py"), seconds=limit)
+            for package in absent:
+                self._notice(f"`{package}`, which the code imports, is not installed where it is graded.")
+            return
+        except StudentRaised as error:
+            problem = str(explain(error.kind, error.message, error.where, ""))
+            sentence = stopped_half_way(name, problem)
+        except TimedOut:
+            sentence = f"`{name}` was not imported within {limit:g} seconds."
+            self._left_out.add(name)
+        except SandboxError as error:
+            sentence = f"Importing `{name}` ended the process: {error}."
+            self._left_out.add(name)
+        if name in self._others:
+            return
+        self._others[name] = self._submission.problems.get(name, sentence)
+        if name not in self._submission.problems:  # whose sentences the record has already
+            self._notice(sentence)
+        if name in self._left_out:
+            self._drop()
+            self._import_other(name)  # which leaves an empty module in its place
 
     def _after_answer(self) -> None:
         """Take note of what the student's code asked for, and let go of a jail that it has ended."""

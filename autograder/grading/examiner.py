@@ -81,6 +81,7 @@ def examine(
             *map(_not_looked_at, submission.others),
             *backend.forbidden[:20],
             *backend.notices,
+            *(f"{result.id}: {result.flagged}." for result in results if result.flagged),
         ],
         "data": examination.data.name,
         "level": examination.level,

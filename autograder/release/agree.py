@@ -93,7 +93,7 @@ def check_cells(assignment: Assignment, notebook: Path, cells: list[Any]) -> Non
                 f'points would be lost. Add a locked one named {check.id!r} with `check("{check.id}")` in it.'
             )
     for data, thresholds in assignment.thresholds.items():
-        for name in thresholds.keys() - checks.keys():
+        for name in {key.split("/")[0] for key in thresholds} - checks.keys():
             raise UserError(
                 f"{assignment.toml}: [thresholds.{data}] {name}: there is no such check. Rename it."
             )

@@ -33,6 +33,8 @@ def plan(assignment: Assignment) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     tasks: dict[str, list[str]] = {}
     for name in assignment.files.modules:
+        if name in assignment.files.brought:
+            continue
         path = assignment.folder / name
         text = _text(path)
         tasks[name] = [region.task for region in solution_regions(text, str(path))]

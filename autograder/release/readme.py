@@ -12,7 +12,7 @@ README = """\
 
 {points}. Open `{notebook}` in JupyterLab, VS Code or Colab: it leads through the assignment.
 
-## What to write
+{brought}## What to write
 
 {tasks}
 
@@ -48,6 +48,12 @@ Python 3.11 or newer. In this folder:
 The data set is downloaded once, when it is first needed.
 """
 
+BROUGHT = """\
+**First copy your own `{module}` of the earlier assignment into this folder.** The code
+here uses it, and it is handed in again. A mistake in it costs here only what uses the mistaken part; mend it here.
+
+"""
+
 STUDENT_CONFIG = '''\
 """Settings for `nbgrader validate`: it runs the public checks, and nothing of the notebook."""
 
@@ -70,6 +76,7 @@ def readme(assignment: Assignment, tasks: Mapping[str, Sequence[str]]) -> str:
         title=assignment.title,
         points=_points(assignment),
         notebook=assignment.files.notebook,
+        brought="".join(BROUGHT.format(module=module) for module in assignment.files.brought),
         tasks="\n".join(_task_line(module, names) for module, names in tasks.items()),
         forbidden=_forbidden(assignment),
         files="\n".join(f"- `{name}`" for name in assignment.files.submitted),

@@ -167,8 +167,8 @@ class Answerer:
 
     def scan(self, decoder: Decoder, encoder: Encoder) -> None:
         """Look for forbidden names in a source file."""
-        file, forbidden = decoder.take_str(), decoder.take()
-        uses, mentions_cuda = scan(os.path.join(self.folder, file), forbidden)
+        file, forbidden, beside = decoder.take_str(), decoder.take(), decoder.take()
+        uses, mentions_cuda = scan(os.path.join(self.folder, file), forbidden, beside)
         encoder.add(uses)
         encoder.add(mentions_cuda)
 

@@ -119,12 +119,12 @@ class Jail:
         """Forget all handles given out so far."""
         self._ask(seconds, lambda decoder, _: decoder.take(), "release")
 
-    def scan(self, file: str, forbidden: Sequence[str], *, seconds: float) -> Scan:
+    def scan(self, file: str, forbidden: Sequence[str], beside: Sequence[str] = (), *, seconds: float) -> Scan:
         """Look for forbidden names in a source file, without running it; see `sandbox.scan`.
 
         Ask before the module is imported: afterwards the answer is the student's.
         """
-        uses, cuda = self._ask(seconds, _take_scan, "scan", file, list(forbidden))
+        uses, cuda = self._ask(seconds, _take_scan, "scan", file, list(forbidden), list(beside))
         return Scan(tuple(uses), cuda)
 
     def read_tensors(self, file: str, *, seconds: float) -> Value:

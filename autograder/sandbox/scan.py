@@ -13,16 +13,18 @@ from autograder.sandbox.wire import clean
 
 MAX_SOURCE = 1 << 20
 MAX_USES = 200
+TOOLBOX = "toolbox"
 MAX_DOTS = 50
 """No name that could be forbidden has more parts."""
 
 
-def scan(file: str, forbidden: Sequence[str]) -> tuple[list[tuple[int, str]], bool]:
+def scan(file: str, forbidden: Sequence[str], beside: Sequence[str] = ()) -> tuple[list[tuple[int, str]], bool]:
     """Return the (line, name) of each forbidden use, in order, and whether the source mentions cuda.
 
     forbidden: dotted names. "torch.nn" forbids `torch.nn` and everything in it, under whatever name it was
         imported. A leading dot, as in ".backward", forbids the attribute of that name on any value, except
-        on classes that the file defines or imports from a file beside it.
+        on classes that the file defines, or imports from a file beside it or from the toolbox.
+    beside: names of modules that belong beside the file, whether they are there or not.
     Raises SyntaxError, and ValueError if the file is too large.
     """
     path = Path(file)
@@ -30,7 +32,7 @@ def scan(file: str, forbidden: Sequence[str]) -> tuple[list[tuple[int, str]], bo
     if len(source) > MAX_SOURCE:
         raise ValueError(f"the file is larger than {MAX_SOURCE >> 20} MB")
     tree = ast.parse(source, filename=file)
-    siblings = {other.stem for other in path.parent.glob("*.py")}
+    siblings = {*beside, *(other.stem for other in path.parent.glob("*.py"))}
     names = _Names(tree, siblings)
     uses: set[tuple[int, str]] = set()
     cuda = False
@@ -54,24 +56,25 @@ class _Names:
 
     def __init__(self, tree: ast.Module, siblings: set[str]) -> None:
         self.modules: dict[str, str] = {}  # name in the file: dotted name of what was imported
-        self.own: set[str] = set()  # classes and modules of the student's
+        self.own: set[str] = set()  # classes and modules of the student's and of the toolbox
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 self.own.add(node.name)
             elif isinstance(node, ast.Import):
                 for alias in node.names:
                     top = alias.name.split(".")[0]
-                    if top in siblings:
+                    if top in siblings or top == TOOLBOX:
                         self.own.add(alias.asname or top)
-                    else:
+                    if top not in siblings:
                         self.modules[alias.asname or top] = alias.name if alias.asname else top
             elif isinstance(node, ast.ImportFrom):
                 module = node.module or ""
                 for alias in node.names:
                     name = alias.asname or alias.name
-                    if node.level or module.split(".")[0] in siblings:
+                    beside = bool(node.level) or module.split(".")[0] in siblings
+                    if beside or module.split(".")[0] == TOOLBOX:
                         self.own.add(name)
-                    else:
+                    if not beside:
                         self.modules[name] = f"{module}.{alias.name}"
 
     def used_by(self, node: ast.AST) -> list[tuple[int, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,16 +48,17 @@ class Mutant:
         return " → ".join(_around(text, before, len(text) - after) for text in (self.was, self.became))
 
 
-def mutants(sources: Mapping[str, str]) -> list[Mutant]:
+def mutants(sources: Mapping[str, str], modules: Collection[str] = ()) -> list[Mutant]:
     """Return every mutant of the solutions of some modules, top to bottom, none twice.
 
     Args:
         sources: the text of each module, by its file name.
+        modules: which of them to change; all if empty.
 
     Raises:
         UserError: as `solution_regions`.
     """
-    return [mutant for module in sources for mutant in _of_module(module, sources)]
+    return [mutant for module in modules or sources for mutant in _of_module(module, sources)]
 
 
 def _of_module(module: str, sources: Mapping[str, str]) -> Iterator[Mutant]:

@@ -8,7 +8,7 @@ analysis and survey of the development of mutation testing, IEEE Transactions on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -95,7 +95,8 @@ def _verify(
     sources = {name: _text(assignment.folder / name) for name in assignment.files.modules}
     if agree.passed:
         yield from _release(course, assignment, sources)
-    listed = read_listed(assignment.folder, sources, list(checks), _tasks(sources))
+    own = {name: source for name, source in sources.items() if name not in assignment.files.brought}
+    listed = read_listed(assignment.folder, sources, list(checks), _tasks(own))
     both = [*_solution_and_starter(course, assignment, dataset, sources)]
     yield from both
     if not (agree.passed and all(finding.passed for finding in both)):
@@ -103,7 +104,7 @@ def _verify(
     for choice in listed.choices:
         yield Finding(True, f"{choice.where} gets no automatic mutants: {choice.reason}")
     mistakes, right = _numbered("mistake", listed.mistakes), _numbered("right", listed.right)
-    automatic = _numbered("automatic", _automatic(sources, listed, sample))
+    automatic = _numbered("automatic", _automatic(sources, own, listed, sample))
     everything: dict[str, Mistake | Right | Mutant] = {**mistakes, **right, **automatic}
     attempts = [Attempt(student, one.sources) for student, one in everything.items()]
     verdicts = try_all(course, assignment, dataset, attempts, watch)
@@ -167,7 +168,8 @@ def _release(course: Course, assignment: Assignment, sources: Mapping[str, str])
 def _solution_and_starter(
     course: Course, assignment: Assignment, dataset: str, sources: Mapping[str, str]
 ) -> Iterator[Finding]:
-    stripped = {name: strip_module(source, name) for name, source in sources.items()}
+    brought = assignment.files.brought
+    stripped = {name: source if name in brought else strip_module(source, name) for name, source in sources.items()}
     ends = [Attempt("solution", sources), Attempt("starter", stripped, with_models=False)]
     verdicts = try_all(course, assignment, dataset, ends, lambda done, total: None)
     for student, verdict in verdicts.items():
@@ -193,9 +195,11 @@ def _tasks(sources: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(region.task for region in regions))
 
 
-def _automatic(sources: Mapping[str, str], listed: Listed, sample: int | None) -> list[Mutant]:
+def _automatic(
+    sources: Mapping[str, str], modules: Collection[str], listed: Listed, sample: int | None
+) -> list[Mutant]:
     chosen = {choice.where for choice in listed.choices}
-    found = [mutant for mutant in mutants(sources) if mutant.where not in chosen]
+    found = [mutant for mutant in mutants(sources, modules) if mutant.where not in chosen]
     if sample is None or sample >= len(found):
         return found
     return [found[number * len(found) // sample] for number in range(sample)]

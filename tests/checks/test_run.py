@@ -320,3 +320,29 @@ def test_what_has_to_be_unpickled_is_not_read(tmp_path):
     torch.save({"reg": Fraction(1, 2)}, tmp_path / "net.pth")
     result = run(tmp_path, LOADS, READS_A_MODEL)["saved"]
     assert result.status == "error" and "cannot be read as a saved model" in result.message
+
+
+FLAGS = '''
+from toolbox.checks import case, graded
+
+@graded(points=2, hint="Reach it.", cases=[case("near", 1, at=0.5), case("far", 1, at=0.4)])
+def test_reach(student, case):
+    """`reach` is far enough."""
+    case.flag("look at it")
+    case.at_least("the reach", student.reach() * case.at)
+'''
+
+
+def test_a_case_may_have_a_threshold_of_its_own(tmp_path):
+    module, thresholds = "def reach():\n    return 1.0", {"reach": 0.5, "reach/far": 0.4}
+    result = run(tmp_path, module, FLAGS, thresholds=thresholds)["reach"]
+    assert (result.status, result.score, result.sense) == ("passed", 2, "at least")
+    result = run(tmp_path, module, FLAGS, thresholds={**thresholds, "reach/far": 0.45})["reach"]
+    assert (result.status, result.score, result.threshold, result.measured) == ("failed", 1, 0.45, 0.4)
+    assert run(tmp_path, module, FLAGS, thresholds={"reach": 0.5})["reach"].threshold == 0.5
+
+
+def test_a_check_that_passes_can_ask_for_a_look(tmp_path):
+    result = run(tmp_path, "def reach():\n    return 1.0", FLAGS, thresholds={"reach": 0.1})["reach"]
+    assert (result.status, result.flagged) == ("passed", "look at it")
+    assert result.as_json()["flagged"] == "look at it"

@@ -43,3 +43,11 @@ def test_student_code_can_import_a_support_file_and_not_replace_it(course):
     records = grade(course)
     assert records["honest"]["score"] == 4
     assert records["replacing"]["score"] == 0 and "FACTOR" in records["replacing"]["checks"][0]["message"]
+
+
+def test_what_a_check_flags_is_a_notice_of_the_record(course):
+    check = course.assignments / "tiny" / "checks" / "test_tiny.py"
+    check.write_text(check.read_text().replace("    x = case", "    case.flag('look at it')\n    x = case"))
+    submit(course, "honest")
+    record = grade(course)["honest"]
+    assert record["score"] == 4 and "double: look at it." in record["notices"]

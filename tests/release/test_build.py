@@ -219,3 +219,18 @@ def test_nbgraders_own_command_leaves_no_half_made_release(released, tmp_path):
     done = nbgrader(course, "generate_assignment", "tiny", "--force")
     assert done.returncode == 1 and "Make them the same" in done.stderr
     assert not (course.release / "tiny").exists()
+
+
+def test_a_module_that_students_bring_along_is_not_in_the_release(tmp_path):
+    course = make_course(tmp_path)
+    folder = course.assignments / "tiny"
+    toml = folder / "assignment.toml"
+    toml.write_text(
+        toml.read_text().replace('modules = ["tiny.py"]', 'modules = ["first.py", "tiny.py"]\nbrought = ["first.py"]')
+    )
+    (folder / "first.py").write_text("### BEGIN SOLUTION\nANSWER = 42\n### END SOLUTION\n")
+    generate(course, "tiny")
+    files = tree(course.release / "tiny")
+    assert "first.py" not in files and "tiny.py" in files
+    readme = files["README.md"].decode()
+    assert "copy your own `first.py`" in readme and "- `first.py`" in readme.split("## Hand in")[1]

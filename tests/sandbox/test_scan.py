@@ -56,6 +56,12 @@ def test_an_alias_is_reported_where_it_is_imported_and_where_it_is_used(found: F
     assert (4, "torch.nn.functional.relu") in uses
 
 
+def test_what_is_the_toolboxs_can_be_forbidden_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "layers.py"
+    path.write_text("from toolbox.fast_layers import FastConv\nout = FastConv.forward(x, w, b, {})")
+    assert {line for line, _ in scan(str(path), ["toolbox.fast_layers"])[0]} == {1, 2}
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -65,11 +71,18 @@ def test_an_alias_is_reported_where_it_is_imported_and_where_it_is_used(found: F
         "from sibling import *\nfrom torch import zeros\nimport torch\nx = torch.nnothing + torch.zeros(3)",
         "# torch.nn is forbidden, loss.backward() too\ns = 'torch.nn'",
         "nn = 3\nnn.relu = 4",
+        "from toolbox.fast_layers import FastConv\ndx = FastConv.backward(dout, cache)",
         "def backward(x): return x\nbackward(1)",
     ],
 )
 def test_allowed_code_is_not_reported(found: Found, source: str) -> None:
     assert found(source, sibling="class Linear: pass") == []
+
+
+def test_a_module_that_belongs_beside_the_file_is_the_students_though_it_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "layers.py"
+    path.write_text("import first\ndx = first.Linear.backward(dout, cache)")
+    assert scan(str(path), FORBIDDEN)[0] and not scan(str(path), FORBIDDEN, ["first"])[0]
 
 
 def test_cuda_is_noticed_in_code_and_not_in_comments(tmp_path: Path) -> None:

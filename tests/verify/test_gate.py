@@ -376,3 +376,19 @@ def test_the_list_of_mutants_comes_with_a_copied_assignment_and_never_into_a_rel
     edit(course.assignments / "tiny" / "assignment.toml", "models", 'extra = ["mutants.toml"]\nmodels')
     with pytest.raises(UserError, match=r"'mutants\.toml' is in the release already"):
         generate(course, "tiny")
+
+
+def test_a_module_that_students_bring_along_is_neither_stripped_nor_mutated(course):
+    folder = course.assignments / "tiny"
+    edit(folder / "assignment.toml", 'modules = ["tiny.py"]', 'modules = ["first.py", "tiny.py"]\nbrought = ["first.py"]')
+    edit(folder / "tiny.py", '"""Doubling."""', '"""Doubling."""\n\nimport first')
+    edit(folder / "tiny.py", "return 2 * x", "return first.TWO * x")
+    edit(folder / "mutants.toml", '"2 * x", "1 * x"', '"first.TWO * x", "1 * x"')
+    edit(folder / "mutants.toml", '"2 * x", "x + x"', '"first.TWO * x", "x + x"')
+    (folder / "first.py").write_text("### BEGIN SOLUTION\nTWO = 2 + 0\n### END SOLUTION\n")
+    generate(course, "tiny")
+    found = list(verify(course, load_assignment(course, "tiny"), "standin"))
+    assert [finding.text for finding in found if not finding.passed] == []
+    (automatic,) = [finding.tally for finding in found if finding.tally and "automatic" in finding.tally.title]
+    assert sum(there for there, _ in automatic.kinds.values()) > 0
+    assert not any("TWO = " in str(survivor) for survivor in automatic.survivors)

@@ -4,10 +4,19 @@ from toolbox.checks.case import PUBLIC_SEED, Case, Failed, describe
 from toolbox.checks.declare import Check, DeclarationError, case, graded
 from toolbox.checks.results import CheckResult, rounded, total
 from toolbox.checks.run import ChecksBroken, Setting, load_checks, run_checks
-from toolbox.checks.student import Backend, LocalBackend, Proxy, Shared, StudentError, explain
+from toolbox.checks.student import (
+    Backend,
+    LocalBackend,
+    Proxy,
+    Shared,
+    StudentError,
+    because_of,
+    explain,
+    stopped_half_way,
+)
 
 __all__ = [
     "PUBLIC_SEED", "Backend", "Case", "Check", "CheckResult", "ChecksBroken", "DeclarationError", "Failed",
-    "LocalBackend", "Proxy", "Setting", "Shared", "StudentError", "case", "describe", "explain", "graded",
-    "load_checks", "rounded", "run_checks", "total",
+    "LocalBackend", "Proxy", "Setting", "Shared", "StudentError", "because_of", "case", "describe", "explain", "graded",
+    "load_checks", "rounded", "run_checks", "stopped_half_way", "total",
 ]  # fmt: skip

@@ -33,6 +33,7 @@ class Case:
         name: the name of the case.
         measured: the largest error so far, or the figure that `at_least` was given.
         threshold: what it was held against.
+        flagged: what a person should look at although the check passes.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Case:
     ):
         self.name = kind.name
         self.trial = trial
+        self.flagged = ""
         self.measured: float | None = None
         self.threshold = check.tolerance if threshold is None else threshold
         self._tolerance = check.tolerance
@@ -97,6 +99,10 @@ class Case:
         """Fail this case with `message` unless the condition holds."""
         if not condition:
             raise Failed(message)
+
+    def flag(self, sentence: str) -> None:
+        """Have a person look at this submission: the sentence stands in its record, whatever the check finds."""
+        self.flagged = sentence
 
     def tensor(self, name: str, got: Any, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
         """Return `got` if it is a finite tensor of this shape and type, else fail saying what it is."""

@@ -38,6 +38,7 @@ class CheckResult:
     measured: float | None = None
     case: str = ""
     message: str = ""
+    flagged: str = ""
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
@@ -54,6 +55,7 @@ class CheckResult:
             "sense": self.sense,
             "case": self.case,
             "message": self.message[:LONGEST],
+            "flagged": self.flagged[:LONGEST],
             "hint": self.hint,
             "seconds": round(self.seconds, 3),
         }

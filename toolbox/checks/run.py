@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from toolbox.checks.case import PUBLIC_SEED, Case, Failed
-from toolbox.checks.declare import Check, DeclarationError
+from toolbox.checks.declare import CaseKind, Check, DeclarationError
 from toolbox.checks.results import CheckResult
 from toolbox.checks.student import Backend, Proxy, StudentError
 from toolbox.data.errors import DataError
@@ -40,7 +40,7 @@ class Setting:
     Attributes:
         backend: where the student's code is.
         data: gives the data set when a check asks for it.
-        thresholds: by check id, for this data set.
+        thresholds: by check id, for this data set; by "id/case" where a case has its own.
         seed: what the random numbers of the cases are drawn from.
         check_seconds: how long one check may keep the student's code busy.
         after_timeout_seconds: how long all checks together may, once one has timed out.
@@ -166,6 +166,10 @@ class _Session:
     def _threshold(self, check: Check) -> float | None:
         return self.setting.thresholds.get(check.id, check.tolerance)
 
+    def _at_least(self, check: Check, kind: CaseKind) -> float | None:
+        """Return the threshold of a case: its own, else that of its check."""
+        return self.setting.thresholds.get(f"{check.id}/{kind.name}", self.setting.thresholds.get(check.id))
+
     def _sense(self, check: Check) -> Any:
         return "at least" if check.id in self.setting.thresholds else "at most"
 
@@ -220,10 +224,11 @@ class _Session:
                     self.setting.seed,
                     trial,
                     data=self.setting.data,
-                    threshold=self.setting.thresholds.get(check.id),
+                    threshold=self._at_least(check, kind),
                     saved=self.setting.backend.read_tensors,
                 )
                 status, message = self._try(check, student, case)
+                result.flagged = result.flagged or case.flagged
                 if case.measured is not None:
                     measured = _worse(result.sense, measured, case.measured)
                 if status != "passed":
@@ -237,6 +242,7 @@ class _Session:
             if not failed:
                 result.status, result.message, result.measured = status, message, measured  # type: ignore[assignment]
                 result.case = kind.name
+                result.threshold = case.threshold
                 self.causes[check.id] = message
             failed.append(kind.name)
             if status in ("timeout", "died"):

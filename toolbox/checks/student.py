@@ -14,7 +14,7 @@ import linecache
 import sys
 import traceback
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -140,6 +140,7 @@ class LocalBackend:
         self._objects: dict[int, Any] = {}
         self._module: ModuleType | None = None
         self._stopped = ""
+        self._others: dict[str, str] = {}  # modules before the last that could not be imported whole, and why
         allow_numpy_values()  # in the student's own `load` too, as grading does
 
     def get(self, target: int, path: str) -> Any:
@@ -209,17 +210,19 @@ class LocalBackend:
                 raise StudentError("missing", f"`{path.name}` is missing from {self.folder}.")
             linecache.checkcache()
             with self._fresh():
-                spec = importlib.util.spec_from_file_location(path.stem, path)
-                assert spec is not None and spec.loader is not None
-                module = importlib.util.module_from_spec(spec)
-                sys.modules[path.stem] = module
-                try:
-                    spec.loader.exec_module(module)
-                except SyntaxError:
-                    raise
-                except (Exception, SystemExit) as error:  # what it had defined by then can be checked
-                    problem = explain(type(error).__name__, str(error), self._place(error), "")
-                    self._stopped = f" Importing `{path.name}` stopped half-way: {problem}"
+                for other in self._files[:-1]:
+                    error = _execute(other)[1]
+                    if not other.is_file():
+                        self._others[other.name] = f"`{other.name}` is missing."
+                    elif error is not None:
+                        problem = str(explain(type(error).__name__, str(error), self._place(error), ""))
+                        self._others[other.name] = stopped_half_way(other.name, problem)
+                module, error = _execute(path)
+                if isinstance(error, SyntaxError):
+                    raise error
+                if error is not None:
+                    problem = str(explain(type(error).__name__, str(error), self._place(error), ""))
+                    self._stopped = " " + stopped_half_way(path.name, problem)
             self._module = module
         return self._module
 
@@ -252,7 +255,7 @@ class LocalBackend:
                 problem = StudentError("missing", str(problem))
             elif isinstance(error, AttributeError) and not where:
                 problem = StudentError("missing" if self._stopped else "raised", f"{problem}{self._stopped}")
-            raise problem from error
+            raise because_of(self._others, problem) from error
 
     def _place(self, error: BaseException) -> str:
         """Return the file and line of the student's at which something was raised."""
@@ -262,6 +265,37 @@ class LocalBackend:
             if Path(frame.filename) in self._files:
                 return f"{Path(frame.filename).name}, line {frame.lineno}"
         return ""
+
+
+def _execute(path: Path) -> tuple[ModuleType, Exception | SystemExit | None]:
+    """Import a file and return the module and what it raised, if it did; what it had defined by then is there."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        return module, error
+    return module, None
+
+
+def stopped_half_way(file: str, problem: str) -> str:
+    """Say that a module could not be imported whole."""
+    return f"Importing `{file}` stopped half-way: {problem}"
+
+
+def because_of(others: Mapping[str, str], problem: StudentError) -> StudentError:
+    """Add to what a student's code raised why a module that it names was not imported whole.
+
+    Args:
+        others: sentences by the module's file.
+        problem: what was raised.
+    """
+    for file, sentence in others.items():
+        if f"{file.removesuffix('.py')!r}" in str(problem):
+            return StudentError(problem.kind, f"{str(problem).rstrip('.')}. {sentence}")
+    return problem
 
 
 def explain(kind: str, text: str, where: str, path: str) -> StudentError:
