@@ -1,6 +1,7 @@
 """Progress that suits where it is shown: a bar in a notebook or a terminal, plain lines in a file."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ def wants_bar() -> bool:
     return in_notebook() or bool(sys.stdout is not None and sys.stdout.isatty())
 
 
-def bar(total: int | None, **options: Any) -> Any:
+def bar(total: float | None, **options: Any) -> Any:
     """Return a tqdm bar of characters: unlike a notebook's widget, it stays in the notebook when that is saved."""
     from tqdm.std import tqdm
 
@@ -45,19 +46,37 @@ def bytes_bar(total: int | None, title: str) -> Any:
     return bar(total, desc=title, unit="B", unit_scale=True, unit_divisor=1000, mininterval=0.5)
 
 
-class TrainingProgress:
-    """What `Solver.train` shows while it runs; silent when not `verbose`."""
+BY_THE_CLOCK = {"bar_format": "{l_bar}{bar}| {n:.0f} of {total:.0f} s{postfix}"}
 
-    def __init__(self, iterations: int, epochs: int, verbose: bool) -> None:
+
+class TrainingProgress:
+    """What `Solver.train` shows while it runs; silent when not `verbose`.
+
+    The bar counts iterations, or seconds where a time limit is to end the training.
+    """
+
+    def __init__(self, iterations: int, epochs: int, verbose: bool, seconds: float | None = None) -> None:
         self.epochs = epochs
         self.iterations = iterations
         self.verbose = verbose
-        self.bar = bar(iterations, unit="it", file=sys.stdout) if verbose and wants_bar() else None
+        self.start = time.monotonic()
+        self.done = 0
+        self.by_the_clock = seconds is not None
+        self.bar = None
+        if verbose and wants_bar():
+            total, options = (iterations, {"unit": "it"}) if seconds is None else (seconds, BY_THE_CLOCK)
+            self.bar = bar(total, file=sys.stdout, **options)
         self.shown: dict[str, str] = {}
 
     def step(self) -> None:
         """Count one iteration."""
-        if self.bar is not None:
+        self.done += 1
+        if self.bar is None:
+            return
+        if self.by_the_clock:
+            self._show(iterations=str(self.done))
+            self.bar.update(min(time.monotonic() - self.start, self.bar.total) - self.bar.n)
+        else:
             self.bar.update()
 
     def loss(self, iteration: int, loss: float) -> None:

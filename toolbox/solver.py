@@ -140,7 +140,7 @@ class Solver:
         clock = _Clock(time_limit)
         per_epoch = max(len(self.X_train) // self.batch_size, 1)
         last = self.epoch + self.num_epochs
-        progress = TrainingProgress(self.num_epochs * per_epoch, last, self.verbose)
+        progress = TrainingProgress(self.num_epochs * per_epoch, last, self.verbose, time_limit)
         try:
             self._train(clock, progress, per_epoch, last)
         except KeyboardInterrupt:

@@ -333,6 +333,15 @@ def test_a_terminal_gets_a_bar_with_live_numbers(capsys, monkeypatch):
     assert "\r" in out and "loss=" in out and "val=" in out and "6/6" in out
 
 
+def test_under_a_time_limit_the_bar_counts_seconds(capsys, monkeypatch):
+    monkeypatch.setattr("toolbox.progress.wants_bar", lambda: True)
+    solver(verbose=True, num_epochs=10**6).train(time_limit=0.5)
+    out, _ = capsys.readouterr()
+    assert "of 0 s" in out or "of 1 s" in out
+    last = out.split("\r")[-1]
+    assert "iterations=" in last and int(last.split("%")[0]) >= 80
+
+
 def test_a_loop_over_trainings_shows_how_many_are_done(capsys, monkeypatch):
     assert list(track("abc")) == ["a", "b", "c"]
     assert capsys.readouterr() == ("", "")
