@@ -1,7 +1,8 @@
-"""Pictures that explain: a network as a row of boxes, a product of arrays as rectangles."""
+"""Pictures that explain: networks and graphs of boxes, products of rectangles, windows on grids of numbers."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -100,3 +101,107 @@ def arrays(*rows: Sequence[Any]) -> Figure:
     lowest = -(len(rows) - 1) * (tallest + 0.6) - tallest / 2
     ax.set(xlim=(0, widest), ylim=(lowest - 0.3, tallest / 2 + 0.3), aspect="equal")
     return fig
+
+
+class Grid(NamedTuple):
+    """A table of numbers, with windows on it: what `grids` draws."""
+
+    name: str
+    values: Any
+    """(rows, columns) numbers or texts."""
+    windows: Sequence[tuple[int, int, int, int]] = ()
+    """Each (first row, first column, rows, columns); the k-th window has the same colour in every grid."""
+    pad: int = 0
+    """That many rows and columns on each side are drawn in grey."""
+
+
+@styled
+def grids(*terms: Grid | tuple[Any, ...] | str) -> Figure:
+    """Draw small images as tables of numbers, side by side, with coloured windows on them.
+
+        grids(("x", [[1, 2], [3, 4]], [(0, 0, 2, 2)]), "→", ("out", [[4]], [(0, 0, 1, 1)]))
+
+    Each term is a `Grid`, or a tuple that makes one; a text stands between two of them.
+    """
+    tables = [term if isinstance(term, str) else Grid(*term) for term in terms]
+    cells = [table.values for table in tables if not isinstance(table, str)]
+    tallest = max(len(values) for values in cells)
+    across = sum(len(term) * 0.22 + 0.8 if isinstance(term, str) else len(term.values[0]) + 0.6 for term in tables)
+    fig, axes = sheet(1, 1, 0.4 * across + 0.2, 0.4 * (tallest + 1.2) + 0.2)
+    ax = axes[0, 0]
+    bare(ax)
+    x = 0.3
+    for term in tables:
+        if isinstance(term, str):
+            width = len(term) * 0.22 + 0.8
+            ax.text(x + width / 2 - 0.3, 0, term, ha="center", va="center", fontsize=12)
+            x += width
+            continue
+        _table(ax, x, term)
+        x += len(term.values[0]) + 0.6
+    ax.set(xlim=(0, across), ylim=(-tallest / 2 - 0.2, tallest / 2 + 1.0), aspect="equal")
+    return fig
+
+
+def _table(ax: Any, left: float, grid: Grid) -> None:
+    """Draw a grid with its left edge at `left` and its middle at height 0."""
+    rows, columns = len(grid.values), len(grid.values[0])
+    top = rows / 2
+    ax.text(left + columns / 2, top + 0.2, grid.name, ha="center", va="bottom", fontsize=10)
+    for i, row in enumerate(grid.values):
+        for j, value in enumerate(row):
+            inside = grid.pad <= i < rows - grid.pad and grid.pad <= j < columns - grid.pad
+            color = "white" if inside else "#e4e4e4"
+            ax.add_patch(Rectangle((left + j, top - i - 1), 1, 1, fc=color, ec="#aaaaaa", linewidth=0.8))
+            text = value if isinstance(value, str) else f"{float(value):g}"
+            ax.text(left + j + 0.5, top - i - 0.5, text, ha="center", va="center", fontsize=9)
+    for k, (i, j, height, width) in enumerate(grid.windows):
+        color, inset = COLORS[k % len(COLORS)], 0.06
+        corner = left + j + inset, top - i - height + inset
+        size = width - 2 * inset, height - 2 * inset
+        ax.add_patch(Rectangle(corner, *size, fc=color, ec="none", alpha=0.14))
+        ax.add_patch(Rectangle(corner, *size, fc="none", ec=color, linewidth=2))
+
+
+@styled
+def graph(nodes: Mapping[str, tuple[str, float, float]], edges: Sequence[tuple[str, str]]) -> Figure:
+    """Draw a computation as boxes anywhere: values travel along the blue arrows, gradients back along the orange ones.
+
+    nodes: by name, the text of a box, which may hold $formulas$, and its column and row, counted to the right and
+    down; edges: the names of the nodes from which and to which a value travels.
+    """
+    wide, high, gap = 1.75, 0.8, (2.6, 1.35)
+    places = {name: (column * gap[0], -row * gap[1]) for name, (_, column, row) in nodes.items()}
+    (left, right), (low, top) = ((min(side), max(side)) for side in zip(*places.values(), strict=True))
+    fig, axes = sheet(1, 1, 0.72 * (right - left + wide) + 0.3, 0.72 * (top - low + high) + 0.3)
+    ax = axes[0, 0]
+    bare(ax)
+    for name, (text, _, _) in nodes.items():
+        x, y = places[name]
+        shape = "round,pad=0,rounding_size=0.12"
+        corner = x - wide / 2, y - high / 2
+        ax.add_patch(FancyBboxPatch(corner, wide, high, boxstyle=shape, fc=FILL, ec="#444444"))
+        ax.text(x, y, text, ha="center", va="center", fontsize=10)
+    for source, target in edges:
+        (x, y), (u, v) = places[source], places[target]
+        length = math.hypot(u - x, v - y)
+        across, up = (u - x) / length, (v - y) / length
+        for side, color in ((0.1, FORWARD), (-0.1, BACKWARD)):
+            dx, dy = -side * up, side * across  # the two arrows run side by side
+            out = _rim(wide, high, dx, dy, across, up)
+            into = _rim(wide, high, dx, dy, -across, -up)
+            start, end = (x + dx + out * across, y + dy + out * up), (u + dx - into * across, v + dy - into * up)
+            _arrow(ax, *((start, end) if color == FORWARD else (end, start)), color)
+    ax.set(xlim=(left - wide / 2 - 0.1, right + wide / 2 + 0.1), ylim=(low - high / 2 - 0.1, top + high / 2 + 0.1))
+    ax.set_aspect("equal")
+    return fig
+
+
+def _rim(width: float, height: float, x: float, y: float, across: float, up: float) -> float:
+    """Return how far it is from (x, y) to the rim of a box around 0 along a direction of length 1, and a little on."""
+    way_out = [
+        (side / 2 - math.copysign(1, way) * place) / abs(way)
+        for side, place, way in ((width, x, across), (height, y, up))
+        if abs(way) > 1e-9
+    ]
+    return min(way_out) + 0.05

@@ -180,11 +180,16 @@ def compare_runs(runs: Mapping[str, "Solver"]) -> Figure:
 
 @styled
 def weights_as_images(W1: Tensor, shape: tuple[int, int, int] = (3, 32, 32), most: int = 100) -> Figure:
-    """Show what each hidden unit looks for: its weights as an image, stretched to full brightness.
+    """Show what each hidden unit or filter looks for: its weights as an image, stretched to full brightness.
 
-    W1: (3·H·W, units), the first layer's weights; shape: (3, H, W) of the images; most: units shown, the
-    first ones. Raises ValueError where W1 does not have that many rows.
+    W1: (3·H·W, units), the first layer's weights, with shape (3, H, W) of the images; or the filters (F, 3, HH, WW)
+    of a convolution. most: units shown, the first ones. Raises ValueError where W1 has another shape.
     """
+    named = "hidden units"
+    if W1.dim() == 4:
+        named, shape, W1 = "filters", (W1.shape[1], W1.shape[2], W1.shape[3]), W1.flatten(1).T
+    if shape[0] != 3:
+        raise ValueError(f"filters of {shape[0]} channels are no colour images; those of a first layer have 3")
     if W1.dim() != 2 or W1.shape[0] != math.prod(shape):
         raise ValueError(f"weights must be ({math.prod(shape)}, units), not {tuple(W1.shape)}")
     units = W1.detach().cpu().double().T[:most].reshape(-1, *shape)
@@ -198,7 +203,7 @@ def weights_as_images(W1: Tensor, shape: tuple[int, int, int] = (3, 32, 32), mos
     for ax, image in zip(axes.flat, pixels, strict=False):
         ax.imshow(image, interpolation="nearest")
     all_of_them = len(pixels) == W1.shape[1]
-    units_named = f"the {len(pixels)} hidden units" if all_of_them else f"{len(pixels)} of {W1.shape[1]} hidden units"
+    units_named = f"the {len(pixels)} {named}" if all_of_them else f"{len(pixels)} of {W1.shape[1]} {named}"
     fig.suptitle(f"Weights of {units_named}", fontsize=11)
     return fig
 
@@ -284,21 +289,23 @@ def lines(
     xlabel: str,
     ylabel: str,
     title: str = "",
-    log: bool = False,
+    log: bool | str = False,
 ) -> Figure:
     """Draw several curves over the same x, named in a legend.
 
     x: (n,) numbers, or None for 0, 1, 2, …; curves: numbers by the name of their curve, (n,) where x is given.
-    log: both axes logarithmic.
+    log: which axes are logarithmic: "x", "y", or True for both. Each number is marked where there are few of them.
     """
     fig, axes = sheet(1, 1, 6.4, 3.6)
     ax = axes[0, 0]
     styles = ["-", "--", "-.", ":"]
     for i, (name, values) in enumerate(curves.items()):
         places = range(len(values)) if x is None else _numbers(x)
-        ax.plot(places, _numbers(values), label=name, linestyle=styles[i % 4], linewidth=2)
-    if log:
-        ax.set(xscale="log", yscale="log")
+        marker = "o" if len(values) <= 12 else None
+        ax.plot(places, _numbers(values), label=name, linestyle=styles[i % 4], linewidth=2, marker=marker, markersize=4)
+    ax.set(xscale="log" if log in (True, "x") else "linear", yscale="log" if log in (True, "y") else "linear")
+    if x is None or isinstance(x, range):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.legend()
     return fig

@@ -2,7 +2,9 @@
 
 import matplotlib
 import pytest
+import torch
 from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.text import Annotation
 
 matplotlib.use("Agg")
 
@@ -34,3 +36,36 @@ def test_the_same_letter_is_drawn_as_the_same_length():
     assert out.get_width() == w.get_width() == b.get_width()
     assert b.get_height() < out.get_height()
     assert {"out", "=", "@", "+"} <= set(texts(figure))
+
+
+def test_a_window_has_the_same_colour_in_every_grid_and_the_border_is_grey():
+    x, out = (
+        ("x", torch.ones(4, 4), [(0, 0, 2, 2), (2, 2, 2, 2)], 1),
+        ("out", [["", 7.5]], [(0, 0, 1, 1), (0, 1, 1, 1)]),
+    )
+    figure = diagrams.grids(x, " → ", out)
+    squares = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    frames = [patch for patch in squares if patch.get_linewidth() == 2]
+    in_x, in_out = frames[:2], frames[2:]
+    assert [f.get_edgecolor() for f in in_x] == [f.get_edgecolor() for f in in_out]
+    assert in_x[0].get_edgecolor() != in_x[1].get_edgecolor()
+    assert in_x[0].get_width() > in_out[0].get_width()
+    cells = [patch for patch in squares if patch.get_width() == 1]
+    assert sum(patch.get_facecolor() != (1, 1, 1, 1) for patch in cells) == 4 * 4 - 2 * 2
+    assert {"x", "→", "out", "1", "7.5"} <= {text.strip() for text in texts(figure)}
+    figure.savefig("/dev/null", format="png")
+
+
+def test_a_graph_has_an_arrow_each_way_along_every_edge_which_ends_outside_the_boxes():
+    figure = diagrams.graph({"x": ("$x$", 0, 0), "mean": ("mean", 0.75, 1), "c": ("c", 2, 0)},
+                            [("x", "mean"), ("x", "c"), ("mean", "c")])  # fmt: skip
+    boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
+    arrows = [text for text in figure.axes[0].texts if isinstance(text, Annotation)]
+    assert len(boxes) == 3 and len(arrows) == 6
+    assert len({arrow.arrow_patch.get_edgecolor() for arrow in arrows}) == 2
+    for box in boxes:
+        left, low, width, height = (getattr(box, f"get_{side}")() for side in ("x", "y", "width", "height"))
+        for x, y in (end for arrow in arrows for end in (arrow.xy, arrow.xyann)):
+            assert not (left < x < left + width and low < y < low + height)
+    assert {"$x$", "mean", "c"} <= set(texts(figure))
+    figure.savefig("/dev/null", format="png")

@@ -55,6 +55,7 @@ FIGURES = {
     "comparison": lambda X, y, s: plots.compare_runs({"a": s, "b": s}),
     "comparison of many": lambda X, y, s: plots.compare_runs({str(i): s for i in range(9)}),
     "weights": lambda X, y, s: plots.weights_as_images(s.model.params["1.weight"].T),
+    "filters": lambda X, y, s: plots.weights_as_images(torch.randn(8, 3, 5, 5), most=6),
     "confusion": lambda X, y, s: plots.confusion_matrix(s.model.loss(X), y, CLASSES),
     "mistakes": lambda X, y, s: plots.worst_mistakes(X, s.model.loss(X), y, CLASSES, n=7),
     "no mistakes": lambda X, y, s: plots.worst_mistakes(X, torch.eye(10)[y], y, CLASSES),
@@ -62,6 +63,7 @@ FIGURES = {
     "one histogram": lambda X, y, s: plots.histogram(X),
     "lines": lambda X, y, s: plots.lines([1, 10, 100], {"a": [1, 2, 3], "b": torch.ones(3)}, "x", "y", log=True),
     "lines without x": lambda X, y, s: plots.lines(None, {"a": [1, 2, 3]}, "x", "y"),
+    "lines over powers of ten": lambda X, y, s: plots.lines([1, 10], {"a": [0.0, -3]}, "x", "y", log="x"),
     "walks": lambda X, y, s: plots.paths(lambda x, y: x**2 + y**2, {"a": torch.randn(5, 2)}, (0, 0)),
     "maps": lambda X, y, s: plots.maps({"a": [[0.1, float("nan")]], "b": [[1.0, 0.5]]}, [1, 2], [3], "x", "y"),
 }
@@ -127,8 +129,27 @@ def test_what_does_not_fit_is_named(images):
         plots.show_images(X[:0])
     with pytest.raises(ValueError, match=r"\(3072, units\), not \(100, 3072\)"):
         plots.weights_as_images(torch.zeros(100, 3072))
+    with pytest.raises(ValueError, match="filters of 8 channels"):
+        plots.weights_as_images(torch.zeros(16, 8, 3, 3))
     with pytest.raises(ValueError, match="do not go together"):
         plots.worst_mistakes(X, torch.zeros(3, 10), y, CLASSES)
+
+
+def test_filters_are_drawn_as_the_images_that_they_are():
+    figure = plots.weights_as_images(torch.arange(2 * 3 * 4 * 4.0).reshape(2, 3, 4, 4))
+    assert figure.get_suptitle() == "Weights of the 2 filters"
+    drawn = [ax.images[0].get_array() for ax in figure.axes if ax.images]
+    assert len(drawn) == 2
+    assert (drawn[0] == drawn[1]).all() and drawn[0][0, 1, 0] == pytest.approx(1 / 47)
+
+
+def test_an_axis_is_logarithmic_if_asked_for():
+    scales = {}
+    for log in (False, "x", "y", True):
+        ax = plots.lines([1, 10], {"a": [1, 2]}, "x", "y", log=log).axes[0]
+        scales[log] = ax.get_xscale(), ax.get_yscale()
+    assert scales == {False: ("linear", "linear"), "x": ("log", "linear"), "y": ("linear", "log"),
+                      True: ("log", "log")}  # fmt: skip
 
 
 def test_a_notebook_shows_each_figure_once():
