@@ -30,7 +30,7 @@ notebooks: $(READY) ## run every source notebook top to bottom with the solution
 	$(BIN)/python -m benchmarks.notebooks $(NAMES)
 
 bench: $(READY)  ## measure what grading one submission costs (needs CIFAR-10)
-	$(BIN)/python -m benchmarks.grading_cost
+	@for name in $(NAMES); do $(BIN)/python -m benchmarks.grading_cost $$name || exit 1; done
 
 clean:           ## remove the environment and everything that was built
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,6 @@
 """What grading one submission costs: CPU time of examiner and answerer together, beyond the coordinator's start.
 
-    python -m benchmarks.grading_cost [cifar10|standin]
+    python -m benchmarks.grading_cost [NAME] [--data cifar10|standin]
 
 Grades 20 copies of the complete example submission with its saved models and 20 without, in turn, one at
 a time, and prints the median of what the records say, beside the time that the same checks take in
@@ -9,9 +9,9 @@ one warm process (their own arithmetic).
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,7 +26,7 @@ from autograder.course import init_course, open_course
 from autograder.grading.grade import grade
 from autograder.grading.submission import students
 from autograder.release.build import generate
-from examples.class_of_examples import NAME, write_class
+from examples.class_of_examples import CLASSES
 from toolbox import data
 from toolbox.checks import LocalBackend, Setting, run_checks
 from toolbox.manifest import load_manifest
@@ -37,20 +37,20 @@ KINDS = (WITH, WITHOUT)
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def main(dataset: str) -> None:
+def main(name: str, dataset: str) -> None:
     """Measure and print the table."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        course = init_course(Path(folder) / "course", like=open_course(REPOSITORY), assignments=[NAME]).course
-        generate(course, NAME)
-        write_class(course.root, dataset, ["complete"])
-        handed_in = course.submitted / "complete" / NAME
+        course = init_course(Path(folder) / "course", like=open_course(REPOSITORY), assignments=[name]).course
+        generate(course, name)
+        CLASSES[name].write(course.root, dataset, ["complete"])
+        handed_in = course.submitted / "complete" / name
         for number in range(REPEATS):  # graded in the order of their names, so the two kinds take turns
             for kind in KINDS:
-                copy = course.submitted / f"{number:02d}-{kind.split()[0]}" / NAME
+                copy = course.submitted / f"{number:02d}-{kind.split()[0]}" / name
                 left_out = shutil.ignore_patterns("*.pth") if kind == WITHOUT else None
                 shutil.copytree(handed_in, copy, ignore=left_out)
-        assignment = load_assignment(course, NAME)
+        assignment = load_assignment(course, name)
         class_of, _ = students(course, assignment)
         class_of.remove("complete")
         costs: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -61,8 +61,8 @@ def main(dataset: str) -> None:
             kind = next(kind for kind in KINDS if outcome.student.endswith(f"-{kind.split()[0]}"))
             costs[kind].append(outcome.record["cpu_seconds"])
             layers = outcome.record["layers"]
-        warm = _arithmetic(course.assignments / NAME, handed_in, dataset)
-    table = Table(title=f"CPU seconds for one submission, median of {REPEATS} ({dataset})", box=None)
+        warm = _arithmetic(course.assignments / name, handed_in, dataset)
+    table = Table(title=f"CPU seconds for one submission of {name}, median of {REPEATS} ({dataset})", box=None)
     for heading in ("", "median", "smallest", "largest"):
         table.add_column(heading, justify="right" if heading else "left")
     for kind, seconds in {**costs, "the checks alone, one warm process": warm}.items():
@@ -87,4 +87,8 @@ def _arithmetic(assignment: Path, folder: Path, dataset: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "cifar10")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.grading_cost", description=__doc__.split("\n")[0])
+    parser.add_argument("name", nargs="?", choices=tuple(CLASSES), default="fully_connected_networks")
+    parser.add_argument("--data", choices=("cifar10", "standin"), default="cifar10")
+    options = parser.parse_args()
+    main(options.name, options.data)

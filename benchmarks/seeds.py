@@ -1,6 +1,6 @@
 """The complete submission under many secret seeds: it must score everything under each.
 
-    python -m benchmarks.seeds [--seeds 200] [--data cifar10|standin]
+    python -m benchmarks.seeds [NAME] [--seeds 200] [--data cifar10|standin]
 
 Checks draw their numbers, shapes and orders from the course's secret seed. Right code that fails under some
 seed would be a defect of a check.
@@ -21,7 +21,7 @@ from autograder.assignment import load_assignment
 from autograder.course import init_course, open_course
 from autograder.grading.grade import grade
 from autograder.release.build import generate
-from examples.class_of_examples import NAME, write_class
+from examples.class_of_examples import CLASSES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -29,16 +29,17 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def main() -> int:
     """Grade under each seed; return 0 if the complete submission scored everything and the starter nothing."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__.split("\n")[0])
+    parser.add_argument("name", nargs="?", choices=tuple(CLASSES), default="fully_connected_networks")
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--data", choices=("cifar10", "standin"), default="cifar10")
     options = parser.parse_args()
     scores: dict[str, Counter[float]] = {"complete": Counter(), "starter": Counter()}
     lost: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        course = init_course(Path(folder) / "course", like=open_course(REPOSITORY), assignments=[NAME]).course
-        generate(course, NAME)
-        write_class(course.root, options.data, list(scores))
-        assignment = load_assignment(course, NAME)
+        course = init_course(Path(folder) / "course", like=open_course(REPOSITORY), assignments=[options.name]).course
+        generate(course, options.name)
+        CLASSES[options.name].write(course.root, options.data, list(scores))
+        assignment = load_assignment(course, options.name)
         for _ in track(range(options.seeds), "seeds", console=Console(stderr=True)):
             course.secret_seed.unlink(missing_ok=True)  # a new one is drawn
             for outcome in grade(course, assignment, list(scores), dataset=options.data):

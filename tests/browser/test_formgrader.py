@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from jupyter_lab import autograder
 
-from examples.class_of_examples import NAME, NOTEBOOK, write_class
+from examples.fully_connected_class import NAME, NOTEBOOK, write_class
 
 pytestmark = pytest.mark.xdist_group("browser")
 

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 from jupyter_lab import autograder
 
-from examples.class_of_examples import MODULE, NAME, NOTEBOOK, SOLUTION
+from examples.fully_connected_class import MODULE, NAME, NOTEBOOK, SOLUTION
 
 pytestmark = pytest.mark.xdist_group("browser")
 

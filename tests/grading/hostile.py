@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from examples.class_of_examples import MODULE, SOLUTION
+from examples.fully_connected_class import MODULE, SOLUTION
 
 TRUTH = SOLUTION.read_text(encoding="utf-8")
 TWO_LAYER = "best_two_layer_net.pth"

@@ -20,7 +20,7 @@ import pytest
 
 from autograder.course import init_course, open_course
 from autograder.release.build import generate
-from examples.class_of_examples import MODULE, NAME, write_class
+from examples.fully_connected_class import MODULE, NAME, write_class
 from tests.grading import ordinary_user
 from tests.grading.hostile import EVERYTHING, attacks
 from toolbox.checks import load_checks

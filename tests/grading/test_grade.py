@@ -19,7 +19,7 @@ from autograder.gradebook import rows
 from autograder.grading import records
 from autograder.nbgrader.run import load_config
 from autograder.release.build import generate
-from examples.class_of_examples import CLASS, MODULE, NAME, write_class
+from examples.fully_connected_class import CLASS, MODULE, NAME, write_class
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("grading")
