@@ -4,6 +4,7 @@ The mistakes and the right variants stand in the assignment's mutants.toml; here
 change of one module: the module that students bring along, and what a saved network may look like.
 """
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 import torch
 
 from autograder.assignment import load_assignment
-from autograder.course import open_course
-from autograder.release.strip import strip_module
+from autograder.course import init_course, open_course
+from autograder.release.build import generate
+from autograder.release.strip import solution_regions, strip_module
 from autograder.verify import verify
+from autograder.verify.listed import read_listed
 from autograder.verify.trial import Attempt, try_all
 from toolbox import data
 from toolbox.checks import LocalBackend, Setting, load_checks, run_checks
@@ -63,9 +66,40 @@ def test_the_first_assignments_module_is_the_same_in_both():
     assert SOLUTION[FIRST] == (COURSE.assignments / "fully_connected_networks" / FIRST).read_text(encoding="utf-8")
 
 
-@pytest.mark.xdist_group("mutants")
-def test_listed_mistakes_right_variants_and_a_sample_of_automatic_mutants_are_told_apart():
-    refused = [found.text for found in verify(COURSE, ASSIGNMENT, "standin", sample=30) if not found.passed]
+@pytest.fixture(scope="module")
+def images():
+    return data.load("standin", parts=ASSIGNMENT.images.parts, num_train=ASSIGNMENT.images.num_train)
+
+
+CHECKS = [check.id for check in load_checks(FOLDER / "checks")]
+TASKS = list(dict.fromkeys(region.task for region in solution_regions(SOLUTION[MODULE], MODULE)))
+LISTED = read_listed(FOLDER, SOLUTION, CHECKS, TASKS)
+
+
+@pytest.mark.parametrize("aim", sorted({mistake.fails for mistake in LISTED.mistakes}))
+def test_listed_mistakes_fail_the_check_they_aim_at(tmp_path, images, aim):
+    for model in MODELS.glob("*.pth"):
+        shutil.copy(model, tmp_path)
+    for mistake in LISTED.mistakes:
+        if mistake.fails == aim:
+            needed = images if aim in WITH_DATA else None
+            assert run(tmp_path, mistake.sources, ids=[aim], images=needed)[aim].status != "passed", mistake
+
+
+def test_listed_right_variants_score_everything(tmp_path):
+    for right in LISTED.right:
+        assert lost(run(tmp_path, right.sources)) == {}, right
+
+
+def test_the_gate_lets_it_through_with_a_sample_of_every_kind_of_mutant(tmp_path):
+    """`make verify` tries all, each graded as a submission, which takes many minutes."""
+    course = init_course(tmp_path / "course", like=COURSE, assignments=[NAME]).course
+    generate(course, NAME)
+    path = course.assignments / NAME / "mutants.toml"
+    blocks = re.split(r"(?m)^(?=\[\[)", path.read_text(encoding="utf-8"))
+    kept = [block for n, block in enumerate(blocks) if not block.startswith(("[[mistake", "[[right")) or n % 12 == 0]
+    path.write_text("".join(kept), encoding="utf-8")
+    refused = [found.text for found in verify(course, load_assignment(course, NAME), "standin", sample=20) if not found.passed]
     assert refused == []
 
 
@@ -118,11 +152,6 @@ def test_on_a_students_machine_it_is_the_same(tmp_path):
 
 
 # saved networks
-
-
-@pytest.fixture(scope="module")
-def images():
-    return data.load("standin", parts=ASSIGNMENT.images.parts, num_train=ASSIGNMENT.images.num_train)
 
 
 def score_saved(tmp_path, images, change=lambda saved: saved, source=SOLUTION[MODULE]):

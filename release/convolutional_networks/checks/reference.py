@@ -149,9 +149,9 @@ def draw_deep(
         channels = count
         if layer - 1 in pools:
             height, width = height // 2, width // 2
-    last = len(filters) + 1
-    params[f"W{last}"] = scale * case.randn(channels * height * width, classes, dtype=dtype)
-    params[f"b{last}"] = scale * case.randn(classes, dtype=dtype)
+    depth = len(filters) + 1
+    params[f"W{depth}"] = scale * case.randn(channels * height * width, classes, dtype=dtype)
+    params[f"b{depth}"] = scale * case.randn(classes, dtype=dtype)
     return params
 
 
@@ -160,8 +160,8 @@ def deep_scores(params: Params, X: Tensor, pools: Collection[int], averages: Ave
 
     Batch normalisation takes the batch's own mean and variance where no running averages are given.
     """
-    out, last = X, sum(name.startswith("W") for name in params)
-    for layer in range(1, last):
+    out, depth = X, sum(name.startswith("W") for name in params)
+    for layer in range(1, depth):
         out = F.conv2d(out, params[f"W{layer}"], params.get(f"b{layer}"), padding=1)
         if f"gamma{layer}" in params:
             mean, var = averages[layer - 1] if averages else (None, None)
@@ -170,7 +170,7 @@ def deep_scores(params: Params, X: Tensor, pools: Collection[int], averages: Ave
         out = F.relu(out)
         if layer - 1 in pools:
             out = F.max_pool2d(out, 2)
-    return out.flatten(1) @ params[f"W{last}"] + params[f"b{last}"]
+    return out.flatten(1) @ params[f"W{depth}"] + params[f"b{depth}"]
 
 
 def three_layer_scores(params: Params, X: Tensor) -> Tensor:
@@ -430,8 +430,8 @@ def _pools(pools: object, layers: int) -> list[int]:
 def _fit(params: Params, pools: Collection[int]) -> None:
     """Raise Unlike unless the shapes are those of 3 × 3 convolutions with these pools, then a linear layer."""
     channels, size = 3, 32
-    last = sum(name.startswith("W") for name in params)
-    for layer in range(1, last):
+    depth = sum(name.startswith("W") for name in params)
+    for layer in range(1, depth):
         W = params[f"W{layer}"]
         filters = len(W)
         if W.shape != (filters, channels, 3, 3) or not filters:
@@ -441,8 +441,8 @@ def _fit(params: Params, pools: Collection[int]) -> None:
                 raise Unlike(f"layer {layer} has {filters} filters and a vector of another length")
         channels, size = filters, size // 2 if layer - 1 in pools else size
     rows = channels * size * size
-    if params[f"W{last}"].shape != (rows, 10) or params.get(f"b{last}", params[f"W{last}"]).shape != (10,) or not rows:
-        raise Unlike(f"its last layer has a weight of shape {tuple(params[f'W{last}'].shape)}, where {(rows, 10)} fits")
+    if params[f"W{depth}"].shape != (rows, 10) or params.get(f"b{depth}", params[f"W{depth}"]).shape != (10,) or not rows:
+        raise Unlike(f"its last layer has a weight of shape {tuple(params[f'W{depth}'].shape)}, where {(rows, 10)} fits")
 
 
 def _averages(case: Case, file: str, bn_params: object, params: Params) -> Averages:
@@ -469,16 +469,16 @@ def _averages(case: Case, file: str, bn_params: object, params: Params) -> Avera
 
 def scorer(params: Params, pools: Collection[int], averages: Averages | None) -> Callable[[Tensor], Tensor]:
     """Return a function from images to scores, fast: batch normalisation is taken up by the convolutions."""
-    last = sum(name.startswith("W") for name in params)
+    depth = sum(name.startswith("W") for name in params)
     layers = []
-    for layer in range(1, last):
+    for layer in range(1, depth):
         W, b = params[f"W{layer}"], params.get(f"b{layer}", torch.zeros(len(params[f"W{layer}"])))
         if averages is not None:
             mean, var = averages[layer - 1]
             factor = params[f"gamma{layer}"] / (var + EPS).sqrt()
             W, b = W * factor[:, None, None, None], (b - mean) * factor + params[f"beta{layer}"]
         layers.append((W.contiguous(memory_format=torch.channels_last), b, layer - 1 in pools))
-    W, b = params[f"W{last}"], params.get(f"b{last}", torch.zeros(10))
+    W, b = params[f"W{depth}"], params.get(f"b{depth}", torch.zeros(10))
 
     def scores(X: Tensor) -> Tensor:
         out = X.contiguous(memory_format=torch.channels_last)
