@@ -69,9 +69,9 @@ def start_lab(tmp_path) -> Iterator[Callable[..., Lab]]:
 
 @pytest.fixture
 def course(tmp_path) -> Path:
-    """Return a new course folder with this repository's assignments, on the stand-in data set."""
+    """Return a new course folder with the first assignment of this repository, on the stand-in data set."""
     root = tmp_path / "course"
-    autograder("init", str(root), "--from", str(REPOSITORY))
+    autograder("init", str(root), "--from", str(REPOSITORY), "--assignment", "fully_connected_networks")
     settings = root / "course.toml"
     settings.write_text(settings.read_text().replace('data = "cifar10"', 'data = "standin"'))
     return root
