@@ -222,10 +222,8 @@ class JailBackend:
         for name in self._assignment.files.modules[:-1]:
             self._import_other(name)
         try:
-            absent = self._living().import_module(main.removesuffix(".py"), seconds=limit)
+            self._import_in_jail(main)
             self._imported = True
-            for package in absent:
-                self._notice(f"`{package}`, which the code imports, is not installed where it is graded.")
         except StudentRaised as error:
             problem = str(explain(error.kind, error.message, error.where, ""))
             if error.kind in ("SyntaxError", "IndentationError", "TabError"):
@@ -253,9 +251,7 @@ class JailBackend:
         """Import a module before the last, which finds as much of it as there is: nothing, where it is missing."""
         limit = self._assignment.limits.import_seconds
         try:
-            absent = self._living().import_module(name.removesuffix(".py"), seconds=limit)
-            for package in absent:
-                self._notice(f"`{package}`, which the code imports, is not installed where it is graded.")
+            self._import_in_jail(name)
             return
         except StudentRaised as error:
             problem = str(explain(error.kind, error.message, error.where, ""))
@@ -274,6 +270,11 @@ class JailBackend:
         if name in self._left_out:
             self._drop()
             self._import_other(name)  # which leaves an empty module in its place
+
+    def _import_in_jail(self, name: str) -> None:
+        limit = self._assignment.limits.import_seconds
+        for package in self._living().import_module(name.removesuffix(".py"), seconds=limit):
+            self._notice(f"`{package}`, which the code imports, is not installed where it is graded.")
 
     def _after_answer(self) -> None:
         """Take note of what the student's code asked for, and let go of a jail that it has ended."""

@@ -26,6 +26,7 @@ class Examination:
         seed: the course's secret seed.
         level: the isolation level of the jails.
         layers: the layers that are active.
+        until_lost: whether a submission's first lost check is its last; such records are for `verify` alone.
     """
 
     assignment: Assignment
@@ -33,6 +34,7 @@ class Examination:
     seed: bytes
     level: str
     layers: tuple[str, ...]
+    until_lost: bool = False
 
 
 def examine(
@@ -62,6 +64,7 @@ def examine(
                 seed=examination.seed,
                 check_seconds=assignment.limits.check_seconds,
                 after_timeout_seconds=assignment.limits.after_timeout_seconds,
+                until_lost=examination.until_lost,
             ),
         )
     finally:

@@ -12,7 +12,7 @@ import signal
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -68,6 +68,7 @@ def grade(
     force: bool = False,
     dataset: str | None = None,
     accept_weaker: bool = False,
+    until_lost: bool = False,
 ) -> Iterator[Outcome]:
     """Grade submissions and give each outcome as it comes; records are written by then.
 
@@ -80,6 +81,7 @@ def grade(
         force: grade again what is unchanged.
         dataset: "cifar10" or "standin"; the course's choice by default.
         accept_weaker: go on below the level that the course asks for.
+        until_lost: stop with a submission at the first check that it does not pass.
 
     Raises:
         UserError: the data set is missing, the checks are broken, the isolation is not to be had:
@@ -104,7 +106,7 @@ def grade(
         return
     with contextlib.ExitStack() as stack:
         preloaded = stack.enter_context(_preload(course, isolation, accept_weaker))
-        examination = _prepare(assignment, seed, preloaded, dataset)
+        examination = replace(_prepare(assignment, seed, preloaded, dataset), until_lost=until_lost)
         for outcome in _examine_all(course, examination, preloaded, todo, workers or os.cpu_count() or 1):
             if outcome.record is not None:
                 records.write(course, outcome.record)

@@ -42,12 +42,26 @@ class Verdict:
 
 
 def try_all(
-    course: Course, assignment: Assignment, dataset: str, attempts: Sequence[Attempt], watch: Watch
+    course: Course,
+    assignment: Assignment,
+    dataset: str,
+    attempts: Sequence[Attempt],
+    watch: Watch = lambda done, total: None,
+    *,
+    until_lost: bool = False,
 ) -> dict[str, Verdict]:
     """Grade attempts in a course folder of their own and return the verdict on each, by student id.
 
     They go through the real grader: jail, limits, one process each, as many at once as there are
     processors.
+
+    Args:
+        course: the author's course folder.
+        assignment: what to grade.
+        dataset: "cifar10" or "standin".
+        attempts: what was handed in.
+        watch: told how many are graded.
+        until_lost: whether the first check that an attempt loses says enough.
 
     Raises:
         UserError: nothing can be graded; the text says why.
@@ -64,7 +78,9 @@ def try_all(
         watch(0, len(attempts))
         verdicts: dict[str, Verdict] = {}
         students = [attempt.student for attempt in attempts]
-        for outcome in grade(made_up, assignment, students, dataset=dataset, accept_weaker=True):
+        for outcome in grade(
+            made_up, assignment, students, dataset=dataset, accept_weaker=True, until_lost=until_lost
+        ):
             verdicts[outcome.student] = _verdict(outcome)
             watch(len(verdicts), len(attempts))
         return {student: verdicts[student] for student in students}

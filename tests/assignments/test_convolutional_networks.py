@@ -129,7 +129,7 @@ def verdicts():
         attempts.append(Attempt(kind.replace(" ", "_"), {**SOLUTION, FIRST: SOLUTION[FIRST].replace(old, new)}))
     attempts.append(Attempt("missing", {MODULE: SOLUTION[MODULE]}))
     limits = replace(ASSIGNMENT.limits, import_seconds=4)
-    return try_all(COURSE, replace(ASSIGNMENT, limits=limits), "standin", attempts, lambda done, total: None)
+    return try_all(COURSE, replace(ASSIGNMENT, limits=limits), "standin", attempts)
 
 
 @pytest.mark.parametrize("kind", MISTAKES_THERE)

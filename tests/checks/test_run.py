@@ -56,6 +56,12 @@ def test_right_code_scores_everything(tmp_path):
     assert results["double"].measured == 0.0
 
 
+def test_a_run_can_stop_at_the_first_check_that_is_lost(tmp_path):
+    results = run(tmp_path, RIGHT.replace("double(double(x))", "double(x)"), until_lost=True)
+    assert [(r.status, r.score) for r in results.values()] == [("passed", 4), ("failed", 0), ("not run", 0)]
+    assert [r.status for r in run(tmp_path, until_lost=True).values()] == ["passed"] * 3
+
+
 def test_a_case_that_fails_costs_exactly_its_weight(tmp_path):
     results = run(tmp_path, RIGHT.replace("return 2 * x", "return 2 * x if len(x) != 2 else x"))
     assert results["double"].score == Fraction(4 * 3, 5)

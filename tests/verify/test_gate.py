@@ -335,7 +335,7 @@ def test_what_is_broken_is_refused_with_its_file_and_what_to_do(course, monkeypa
     assert any(all(part in text for part in named) for text in refused(course))
 
 
-def none_lost(course, assignment, dataset, attempts, watch):
+def none_lost(course, assignment, dataset, attempts, watch=None, until_lost=False):
     """Stand in for the trial where it is of no interest: nothing is lost, and nothing earned."""
     from autograder.verify.trial import Verdict
 
@@ -361,7 +361,7 @@ def test_a_leak_from_the_checks_is_found_in_the_fresh_release(course, monkeypatc
 def test_a_submission_without_a_record_is_refused_by_name(course, monkeypatch):
     from autograder.verify.trial import Verdict
 
-    def without(course, assignment, dataset, attempts, watch):
+    def without(course, assignment, dataset, attempts, watch=None, until_lost=False):
         return {a.student: Verdict(trouble="it ended early" if a.student == "mistake-0001" else "") for a in attempts}
 
     monkeypatch.setattr("autograder.verify.gate.try_all", without)

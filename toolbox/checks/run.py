@@ -44,6 +44,7 @@ class Setting:
         seed: what the random numbers of the cases are drawn from.
         check_seconds: how long one check may keep the student's code busy.
         after_timeout_seconds: how long all checks together may, once one has timed out.
+        until_lost: whether to stop at the first check that is not passed; the others are "not run" then.
     """
 
     backend: Backend
@@ -52,6 +53,7 @@ class Setting:
     seed: bytes = PUBLIC_SEED
     check_seconds: float = float("inf")
     after_timeout_seconds: float = float("inf")
+    until_lost: bool = False
 
 
 def load_checks(folder: Path) -> list[Check]:
@@ -131,6 +133,7 @@ class _Session:
         self.results = {
             c.id: CheckResult(c.id, c.sentence, c.points, self._threshold(c), self._sense(c), c.hint) for c in checks
         }
+        self.lost = False
         self.broken: str | None = None
 
     @pytest.fixture
@@ -150,7 +153,7 @@ class _Session:
         if missing:
             self.broken = f"pytest does not collect the check {missing[0]}"
             return True
-        while waiting:
+        while waiting and not (self.setting.until_lost and self.lost):
             item = waiting.pop(min(waiting, key=self._risk))
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         return True
@@ -207,6 +210,7 @@ class _Session:
             self.costly.append(check.id)
         if result.status not in ("passed", "not run") and kind != "missing":
             self._name_prerequisite(check, result, kind)
+        self.lost = self.lost or result.status != "passed"
         result.seconds = time.monotonic() - started
         self.on_result(result)
 
