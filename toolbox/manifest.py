@@ -52,7 +52,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use up: seconds, and sizes with their unit in the name."""
+    """What one submission may use up: seconds of processor time, and sizes with their unit in the name."""
 
     check_seconds: float = 10
     import_seconds: float = 20

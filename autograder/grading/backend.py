@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -59,7 +58,7 @@ class JailBackend:
         self._left_out: set[str] = set()  # those of them that keep every import waiting, or end the process
         self._unread: list[str] = []
         self._imports = 0
-        self._again_seconds = 0.0
+        self._import_seconds = self._again_seconds = 0.0
         self._allowed = self._limit = 0.0
         self._busy = 0.0
         self._objects: set[tuple[int, str]] = set()
@@ -121,7 +120,7 @@ class JailBackend:
     def _ask(self, path: str, question: Callable[[Jail, float], T]) -> T:
         """Put a question to the jail within what the check has left, and say what went wrong in words."""
         jail = self._ready()
-        started = time.monotonic()
+        before = jail.busy_seconds
         try:
             return question(jail, max(self._allowed - self._busy, 0.001))
         except StudentRaised as error:
@@ -130,16 +129,19 @@ class JailBackend:
                 problem = StudentError("missing", f"{problem} {self._stopped}")
             raise because_of(self._others, problem) from None
         except TimedOut:
-            raise StudentError(
-                "timeout", f"`{path}` gave no answer within the {self._limit:.0f} seconds that this check had."
-            ) from None
+            raise StudentError("timeout", f"`{path}` gave no answer within {self._time_in_words()}.") from None
         except Died as error:
             raise StudentError("died", f"`{path}` ended the process that it ran in: {error.reason}.") from None
         except BadReply as error:
             raise StudentError("died", f"`{path}` gave an answer that cannot be used: {error.reason}.") from None
         finally:
-            self._busy += time.monotonic() - started
+            self._busy += jail.busy_seconds - before
             self._after_answer()
+
+    def _time_in_words(self) -> str:
+        if self._limit < self._assignment.limits.check_seconds:
+            return "what was left of the time for all checks"  # how much that was differs from run to run
+        return f"the {self._limit:g} seconds of processor time that this check had"
 
     def _ready(self) -> Jail:
         """Return a jail in which the module is imported, or raise why it cannot be."""
@@ -218,7 +220,7 @@ class JailBackend:
         main = self._assignment.files.modules[-1]
         again = self._imports > 0
         self._imports += 1
-        started = time.monotonic()
+        self._import_seconds = 0.0
         for name in self._assignment.files.modules[:-1]:
             self._import_other(name)
         try:
@@ -239,7 +241,7 @@ class JailBackend:
         except BadReply as error:
             self._problem = StudentError("missing", f"importing `{main}` gave no usable answer: {error.reason}.")
         if again:
-            self._again_seconds += time.monotonic() - started
+            self._again_seconds += self._import_seconds
             if self._again_seconds > self._assignment.limits.after_timeout_seconds:
                 self._problem = StudentError("died", "the code ended its process too often to go on.")
         elif self._imported:
@@ -273,7 +275,13 @@ class JailBackend:
 
     def _import_in_jail(self, name: str) -> None:
         limit = self._assignment.limits.import_seconds
-        for package in self._living().import_module(name.removesuffix(".py"), seconds=limit):
+        jail = self._living()
+        before = jail.busy_seconds
+        try:
+            absent = jail.import_module(name.removesuffix(".py"), seconds=limit)
+        finally:
+            self._import_seconds += jail.busy_seconds - before
+        for package in absent:
             self._notice(f"`{package}`, which the code imports, is not installed where it is graded.")
 
     def _after_answer(self) -> None:

@@ -29,7 +29,7 @@ class StudentRaised(SandboxError):
 
 
 class TimedOut(SandboxError):
-    """The jail gave no answer within the seconds it had, and was ended."""
+    """The jail gave no answer within the processor time it had, and was ended."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

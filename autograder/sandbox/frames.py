@@ -1,6 +1,6 @@
 """One message at a time over a stream socket: `request number (u64) | length (u64) | message`.
 
-The examiner's side never waits longer than its deadline and never allocates more than its cap. The jail's
+The examiner's side never waits longer than its allowance and never allocates more than its cap. The jail's
 side blocks, and uses only `read` and `write`, the calls that its system-call filter leaves it.
 """
 
@@ -11,12 +11,12 @@ import os
 import select
 import socket
 import struct
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from autograder.sandbox.allowance import Allowance
 from autograder.sandbox.errors import BadReply
 
 HEADER = struct.Struct("<QQ")
@@ -32,7 +32,7 @@ class Closed(Exception):
 
 
 class Late(Exception):
-    """The deadline has passed."""
+    """The allowance is used up."""
 
 
 def empty(size: int) -> np.ndarray:
@@ -87,38 +87,38 @@ class Link:
             poll.register(ended, select.POLLIN)
         self._first = bytearray(FIRST_READ)
 
-    def _wait(self, events: int, deadline: float) -> None:
+    def wait(self, events: int, allowance: Allowance) -> None:
         """Return when the socket is ready; raise Closed if the process has ended and left nothing to read."""
         poll, mine = self._polls[events], self.sock.fileno()
         while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            seconds = allowance.wait()
+            if seconds <= 0:
                 raise Late
-            ready = poll.poll(left * 1000 + 1)
+            ready = poll.poll(seconds * 1000 + 1)
             if any(descriptor == mine for descriptor, _ in ready):
                 return
             if ready and self._on_ended():
                 raise Closed
 
-    def send(self, number: int, buffers: list[Any], deadline: float) -> None:
+    def send(self, number: int, buffers: list[Any], allowance: Allowance) -> None:
         """Send one message, or raise Late or Closed."""
         rest = [HEADER.pack(number, size_of(buffers)), *buffers]
         while rest:
             try:
                 sent = self.sock.sendmsg(rest[:MAX_BUFFERS], [], FLAGS)
             except BlockingIOError:
-                self._wait(select.POLLOUT, deadline)
+                self.wait(select.POLLOUT, allowance)
                 continue
             except OSError:
                 raise Closed from None
             rest = after(rest, sent)
 
-    def receive(self, number: int, cap: int, deadline: float) -> np.ndarray:
+    def receive(self, number: int, cap: int, allowance: Allowance) -> np.ndarray:
         """Return the message that answers request `number`; raise Late, Closed or BadReply."""
         first = memoryview(self._first)
-        have = self._into(first, deadline)
+        have = self._into(first, allowance)
         while have < HEADER.size:
-            have += self._into(first[have:], deadline)
+            have += self._into(first[have:], allowance)
         answered, size = HEADER.unpack_from(first)
         if answered != number:
             raise BadReply("the student's code wrote to the grader's socket")
@@ -131,12 +131,12 @@ class Link:
             raise BadReply("the student's code wrote to the grader's socket")
         target[:got] = first[HEADER.size : have]
         while got < size:
-            got += self._into(target[got:], deadline)
+            got += self._into(target[got:], allowance)
         return message
 
-    def _into(self, target: memoryview, deadline: float) -> int:
+    def _into(self, target: memoryview, allowance: Allowance) -> int:
         while True:
-            self._wait(select.POLLIN, deadline)
+            self.wait(select.POLLIN, allowance)
             try:
                 got = self.sock.recv_into(target)
             except BlockingIOError:

@@ -1,18 +1,19 @@
-"""The examiner's side of one jail: asks, waits no longer than the deadline, and believes nothing."""
+"""The examiner's side of one jail: asks, waits no longer than its allowance, and believes nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from autograder.sandbox import control, frames, restore
+from autograder.sandbox.allowance import Allowance, ask_who_writes, process_behind
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
 from autograder.sandbox.errors import BadModel, BadReply, Died, SandboxError, StudentRaised, TimedOut
@@ -42,6 +43,7 @@ class Jail:
 
     After TimedOut, Died or BadReply the jail is gone (`alive` is False) together with all its processes.
 
+    busy_seconds: how much of their allowances its requests have used up.
     notices: what the examiner should know about how the code ran: "cuda" if it asked for a GPU and got the
         CPU.
     """
@@ -50,9 +52,12 @@ class Jail:
         self.limits = limits
         self.notices: set[str] = set()
         self.alive = True
+        self.busy_seconds = 0.0
         self._connection = connection
         self._report: control.Report | None = None
+        self._process: int | None = None
         ours, theirs = socket.socketpair()
+        ask_who_writes(ours)
         frames.widen(theirs)
         size = -(-sum(map(len, files.values())) >> 20) + 1
         self._number = connection.start(replace(limits, files_mb=size), theirs.fileno())
@@ -60,10 +65,12 @@ class Jail:
         self._link = frames.Link(ours, connection.sock.fileno(), self._ended)
         encoder = Encoder()
         encoder.add(dict(files))
-        deadline = time.monotonic() + START_SECONDS
+        start = Allowance(START_SECONDS, None)
         try:
-            self._link.send(0, encoder.buffers(), deadline)
-            problem = Decoder(self._link.receive(0, 1 << 20, deadline)).take_str()
+            self._link.send(0, encoder.buffers(), start)
+            self._link.wait(select.POLLIN, start)
+            self._process = process_behind(ours)
+            problem = Decoder(self._link.receive(0, 1 << 20, start)).take_str()
         except frames.Late:
             problem = f"the jail was not ready after {START_SECONDS:g} seconds"
         except frames.Closed:
@@ -153,10 +160,10 @@ class Jail:
         """Send the buffers of a request and return the reply's message."""
         # A number that cannot be guessed before the request is there: no reply can be prepared.
         number = int.from_bytes(os.urandom(8), "little")
-        deadline = time.monotonic() + seconds
+        allowance = Allowance(seconds, self._process)
         try:
-            self._link.send(number, request, deadline)
-            return self._link.receive(number, self.limits.reply_mb << 20, deadline)
+            self._link.send(number, request, allowance)
+            return self._link.receive(number, self.limits.reply_mb << 20, allowance)
         except frames.Late:
             self._end()
             raise TimedOut(seconds) from None
@@ -167,6 +174,8 @@ class Jail:
         except BaseException:  # also a Ctrl-C: the reply to come would be taken for the next request's
             self._end()
             raise
+        finally:
+            self.busy_seconds += allowance.used()
 
     def _open(self, message: Any, take: Callable[[Decoder, list[Any]], T], originals: list[Any]) -> T:
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What one jail may use; the wall-clock deadline is given with each call instead."""
+    """What one jail may use; the time is given with each call instead."""
 
     memory_mb: int = 2048  # address space above what the preloaded process has mapped
     cpu_seconds: int = 120  # processor time of the whole jail

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -84,6 +86,31 @@ def test_an_endless_call_ends_at_the_deadline_and_leaves_nothing(
     assert time.monotonic() - start < 3
     assert not jail.alive
     assert left_behind(preloaded) == []
+
+
+@linux_only
+def test_processor_time_decides_so_that_a_process_that_has_to_wait_answers_all_the_same(
+    preloaded: Preloaded, jail_with: Start
+) -> None:
+    jail = jail_with(
+        preloaded,
+        """
+import time
+def f(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return 1
+""",
+    )
+    process = jail._process
+    assert process is not None
+    for number, seconds in ((signal.SIGSTOP, 0.1), (signal.SIGCONT, 0.9)):
+        threading.Timer(seconds, os.kill, (process, number)).start()
+    start = time.monotonic()
+    assert jail.call(0, "f", (0.3,), seconds=0.5) == 1
+    assert time.monotonic() - start > 0.9
+    assert 0.29 < jail.busy_seconds < 0.5
 
 
 @linux_only

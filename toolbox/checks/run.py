@@ -29,6 +29,10 @@ UNUSABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, Runtime
 """What a check's own lines raise when the student's answer is not the kind of thing they expect."""
 
 
+USED_UP = 0.05
+"""Seconds: so little left of the time for all checks is nothing, whatever the rounding."""
+
+
 class ChecksBroken(Exception):
     """The checks themselves cannot be run: the author's to mend, never the student's."""
 
@@ -194,7 +198,7 @@ class _Session:
         seconds = min(self.setting.check_seconds, self.seconds_left)
         started = time.monotonic()
         kind = ""
-        if seconds <= 0:
+        if seconds < USED_UP:
             result.message = f"Not run: the time that is left after `{self.timed_out[0]}` timed out is used up."
         else:
             self.setting.backend.begin(seconds)
