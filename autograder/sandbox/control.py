@@ -18,6 +18,7 @@ START, KILL, ENDED = b"star", b"kill", b"endd"
 TOO_MUCH_DISK = -1
 TOO_MANY_THREADS = -2
 NO_START = -3
+TOO_MUCH_MEMORY = -4
 
 
 @dataclass(frozen=True)

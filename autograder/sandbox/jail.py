@@ -267,6 +267,8 @@ def reason(report: control.Report, limits: Limits) -> str:
         return f"it wrote more than {limits.scratch_mb} MB, or too many files, into its folder"
     if status == control.TOO_MANY_THREADS:
         return "it started too many threads"
+    if status == control.TOO_MUCH_MEMORY:
+        return f"it took more than {limits.memory_mb} MB of memory"
     if status == control.NO_START:
         return "the host could not start another process"
     if os.WIFEXITED(status):

@@ -360,7 +360,7 @@ class Server:
                     os.waitpid(child, 0)
 
     def watch(self) -> None:
-        """End jails that fill the disk or start too many threads, where no namespace counts those."""
+        """End jails that fill the disk, start too many threads or take too much memory, where no layer counts it."""
         for connection in self.connections.values():
             for jail in connection.jails.values():
                 size, count = tree.folder_size(jail.folder)
@@ -369,6 +369,8 @@ class Server:
                     self.kill(jail, control.TOO_MUCH_DISK)
                 elif tree.thread_count(jail.pid) > MAX_THREADS:
                     self.kill(jail, control.TOO_MANY_THREADS)
+                elif self.sweeping and tree.memory_bytes({jail.pid}) > jail.limits.memory_mb * rlimits.MB:
+                    self.kill(jail, control.TOO_MUCH_MEMORY)  # the limit on address space is each process's own
 
     def end_all(self) -> None:
         """End every jail and wait until they are gone."""

@@ -21,16 +21,18 @@ def parents() -> dict[int, int]:
     return found
 
 
+def with_descendants(roots: set[int]) -> set[int]:
+    """Return some processes and everything below them."""
+    found = set(roots)
+    tree = parents()
+    while more := {child for child, parent in tree.items() if parent in found} - found:
+        found |= more
+    return found
+
+
 def kill_descendants(roots: set[int]) -> None:
     """Kill some processes and everything below them."""
-    doomed = set(roots)
-    tree = parents()
-    while True:
-        more = {child for child, parent in tree.items() if parent in doomed} - doomed
-        if not more:
-            break
-        doomed |= more
-    for process in doomed:
+    for process in with_descendants(roots):
         with contextlib.suppress(OSError):
             os.kill(process, signal.SIGKILL)
 
@@ -41,6 +43,16 @@ def thread_count(process: int) -> int:
         return os.stat(f"/proc/{process}/task").st_nlink - 2
     except OSError:
         return 0
+
+
+def memory_bytes(roots: set[int]) -> int:
+    """Return the memory of some processes and everything below them; what several share is divided among them."""
+    total = 0
+    for process in with_descendants(roots):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            text = Path("/proc", str(process), "smaps_rollup").read_text()
+            total += int(text.partition("\nPss:")[2].split()[0]) << 10
+    return total
 
 
 def folder_size(folder: str) -> tuple[int, int]:

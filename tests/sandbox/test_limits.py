@@ -179,6 +179,24 @@ def test_memory_that_is_kept_makes_the_next_calls_fail_and_nothing_worse(best: P
 
 
 @linux_only
+def test_memory_that_several_processes_take_together_is_limited(preloaded: Preloaded, jail_with: Start) -> None:
+    source = """
+import os, time
+def f():
+    for _ in range(6):
+        if os.fork() == 0:
+            kept = b"x" * (100 << 20)
+            time.sleep(100)
+    time.sleep(100)
+"""
+    jail = jail_with(preloaded, source, Limits(memory_mb=400))
+    with pytest.raises((Died, StudentRaised), match=r"than 400 MB of memory|PermissionError"):
+        jail.call(0, "f", seconds=20)
+    jail.close()
+    assert left_behind(preloaded) == []
+
+
+@linux_only
 def test_filling_the_disk_stops_at_the_limit(preloaded: Preloaded, jail_with: Start) -> None:
     source = """
 def one():
