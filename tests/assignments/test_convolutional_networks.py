@@ -206,6 +206,12 @@ def test_a_network_of_another_kind_is_scored_by_its_own_code_and_flagged(tmp_pat
     assert result.status == "passed" and "look at that code" in result.flagged
 
 
+def costly():
+    """Return a network of few numbers that takes hours for all images: large layers, and no pool."""
+    shapes = {"W1": (570, 3, 3, 3), "b1": (570,), "W2": (570, 570, 3, 3), "b2": (570,), "W3": (570 * 1024, 10), "b3": (10,)}
+    return {"params": {name: torch.zeros(shape, dtype=torch.float16) for name, shape in shapes.items()}, "max_pools": []}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -213,12 +219,13 @@ def test_a_network_of_another_kind_is_scored_by_its_own_code_and_flagged(tmp_pat
         (lambda saved: {**saved, "params": [1, 2]}, "a list of 2"),
         (lambda saved: {"weights": saved["params"]}, "no entry 'params'"),
         (lambda saved: {**saved, "params": {**saved["params"], "W1": torch.zeros(21_000_000)}}, "20,000,000"),
+        (lambda saved: costly(), "takes 3,015,874,560 multiplications"),
     ],
-    ids=["not finite", "no dictionary", "no parameters", "too large"],
+    ids=["not finite", "no dictionary", "no parameters", "too large", "too much work"],
 )
 def test_a_file_that_holds_no_network_says_why(tmp_path, images, change, said):
     result = score_saved(tmp_path, images, change)
-    assert result.status == "failed" and result.score == 0 and said in result.message
+    assert result.status == "failed" and result.score == 0 and said in result.message, result.message
 
 
 def test_code_that_does_not_do_what_the_weights_do_fails(tmp_path, images):

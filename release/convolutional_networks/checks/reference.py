@@ -373,6 +373,8 @@ SOME = 50
 
 LARGEST = 20_000_000
 """Numbers that a saved network may hold."""
+MOST_WORK = 200_000_000
+"""Multiplications that it may take for one image: forty times what the solution takes, about a minute in all."""
 
 
 class Unlike(Exception):
@@ -402,7 +404,10 @@ def saved_network(case: Case, file: str) -> tuple[Params, list[int], Averages | 
     params = {name: saved[own].detach().float() for name, own in names.items()}
     depth = sum(name.startswith("W") for name in params)
     pools = _pools(content.get("max_pools"), depth - 1)
-    _fit(params, pools)
+    work = _fit(params, pools)
+    case.require(
+        work <= MOST_WORK, f"`{file}` takes {work:,} multiplications for one image, at most {MOST_WORK:,} are allowed"
+    )
     normalised = [layer for layer in range(1, depth) if f"gamma{layer}" in params]
     if not normalised:
         return params, pools, None
@@ -427,9 +432,12 @@ def _pools(pools: object, layers: int) -> list[int]:
     return [pool for pool in set(pools) if 0 <= pool < layers]  # type: ignore[call-overload]
 
 
-def _fit(params: Params, pools: Collection[int]) -> None:
-    """Raise Unlike unless the shapes are those of 3 × 3 convolutions with these pools, then a linear layer."""
-    channels, size = 3, 32
+def _fit(params: Params, pools: Collection[int]) -> int:
+    """Return how many multiplications an image takes.
+
+    Raises Unlike unless the shapes are those of 3 × 3 convolutions with these pools, then a linear layer.
+    """
+    channels, size, work = 3, 32, 0
     depth = sum(name.startswith("W") for name in params)
     for layer in range(1, depth):
         W = params[f"W{layer}"]
@@ -439,10 +447,12 @@ def _fit(params: Params, pools: Collection[int]) -> None:
         for kind in ("b", "gamma", "beta"):
             if f"{kind}{layer}" in params and params[f"{kind}{layer}"].shape != (filters,):
                 raise Unlike(f"layer {layer} has {filters} filters and a vector of another length")
+        work += W.numel() * size * size
         channels, size = filters, size // 2 if layer - 1 in pools else size
     rows = channels * size * size
     if params[f"W{depth}"].shape != (rows, 10) or params.get(f"b{depth}", params[f"W{depth}"]).shape != (10,) or not rows:
         raise Unlike(f"its last layer has a weight of shape {tuple(params[f'W{depth}'].shape)}, where {(rows, 10)} fits")
+    return work + rows * 10
 
 
 def _averages(case: Case, file: str, bn_params: object, params: Params) -> Averages:
