@@ -1,1 +1,1 @@
-"""Measurements that documents quote; each prints how it was taken. Never part of the test suite."""
+"""Measurements that documents quote; each prints how it was taken. None is timed in the test suite."""

@@ -40,16 +40,24 @@ POINTS = 3
 SOLUTION = "def double(x):\n    return 2 * x\n"
 TEST = "assert abs(double(3) - 6) < 1e-9"
 WRONG = "def double(x):\n    return x\n"
-RIGHT = "answers right"
+RIGHT, WRONG_ONLY = "answers right", "answers wrong, no attack"
 
 # The name of a submission: the files in it. `answer.py` is the module; where notebooks are handed in, its text
 # stands in the answer's cell. One text is aimed at all graders, and passes over those that are not there.
 SUBMISSIONS: dict[str, dict[str, str]] = {
     RIGHT: {"answer.py": SOLUTION},
-    "answers wrong, no attack": {"answer.py": WRONG},
+    WRONG_ONLY: {"answer.py": WRONG},
     "replaces `abs`, which the check compares with": {
-        "answer.py": f"import builtins, sys\n\n{WRONG}\n\nbuiltins.abs = lambda x: 0\n"
-        "if 'torch' in sys.modules:\n    sys.modules['torch'].Tensor.abs = lambda self: self * 0\n"
+        "answer.py": f"""\
+import builtins
+import sys
+
+{WRONG}
+
+builtins.abs = lambda x, real=abs: 0 if x == -3 else real(x)
+if "torch" in sys.modules:
+    sys.modules["torch"].Tensor.abs = lambda self: self * 0
+"""
     },
     "replaces the function that runs the tests": {
         "answer.py": f"""\
@@ -180,7 +188,8 @@ def otter(folder: Path, python: str) -> Scores:
         new_raw_cell("# END TESTS"),
         new_raw_cell("# END QUESTION"),
     ]
-    _write(new_notebook(cells=cells), folder / "answer.ipynb")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    _write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / "answer.ipynb")
     _run(folder, python, "-m", "otter", "assign", "answer.ipynb", "dist", "--no-run-tests", "--no-pdfs")
     (autograder,) = (folder / "dist" / "autograder").glob("*.zip")
     scores: Scores = {}
@@ -273,7 +282,11 @@ def _run(folder: Path, *command: str, fails: bool = False) -> int:
 
 
 def main() -> int:
-    """Run every grader on every submission, print the table, return 0 if the kit gave every score it should."""
+    """Run every grader on every submission and print the table.
+
+    Returns 0 if the kit gave every score as it should, and every attack earned something elsewhere: one that
+    earns nothing anywhere would show nothing.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attacks_elsewhere", description=__doc__.split("\n")[0])
     parser.add_argument("--otter", metavar="PYTHON", help="the Python of an environment with otter-grader")
     parser.add_argument("--json", action="store_true", help="print scores by grader and submission as JSON")
@@ -294,7 +307,9 @@ def main() -> int:
     print(json.dumps(table, indent=1) if options.json else _markdown(table))
     if not options.otter:
         print("otter-grader is not installed: see `python -m pydoc benchmarks.attacks_elsewhere`", file=sys.stderr)
-    return 0 if list(table.values())[-1] == EARNED else 1
+    *others, here = table.values()
+    idle = [name for name, earned in EARNED.items() if not earned and not any(scores[name] for scores in others)]
+    return 0 if here == EARNED and idle == [WRONG_ONLY] else 1
 
 
 def _markdown(table: Mapping[str, Scores]) -> str:
