@@ -114,8 +114,8 @@ def _differences(seen: dict[str, list[str]]) -> Iterator[str]:
     entries: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for text, runs in seen.items():
         record = json.loads(text)
-        checks = {check["id"]: check for check in record.pop("checks")}
-        for name, entry in {**record, **checks}.items():
+        checks = record.pop("checks")
+        for name, entry in {**record, **{f"{one['id']}.{key}": one[key] for one in checks for key in one}}.items():
             entries[name][json.dumps(entry)] += runs
     for name, found in entries.items():
         if len(found) > 1:
