@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 from rich.console import Console
@@ -114,6 +115,68 @@ def release(name: Name, course: CourseFolder = None) -> None:
 
 
 @app.command()
+def collect(
+    name: Name,
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="A folder, or the zip of a download.")],
+    course: CourseFolder = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read everything, say what would happen, write nothing.")
+    ] = False,
+) -> None:
+    """Put what students handed in into submitted/<student>/NAME/, where grading looks for it.
+
+    FROM is one of these, and which one is seen from the names in it: a folder with one folder or one zip
+    for each student, named by the student's id; or what Canvas or Moodle gives to download, the zip itself
+    or unpacked.
+
+    Of each submission the files count that the assignment names, also from a zip in which one folder holds
+    them. What else is there is left out and named. Where there is doubt which file is meant, nothing is guessed.
+
+    roster.csv in the course folder, if there is one, lists the students: a column `id`, and any others with
+    further names and numbers by which a download may know them. Without it, Canvas's or Moodle's number
+    becomes the id.
+
+    A submission that came before is replaced as a whole, or stays; the same files again change nothing.
+
+    Example: autograder collect NAME ~/Downloads/submissions.zip
+    """
+    from autograder.intake.collect import Status, absent
+    from autograder.intake.collect import collect as collect_class
+    from autograder.intake.download import open_download
+    from autograder.intake.roster import load_roster
+
+    found = find_course(course)
+    assignment = load_assignment(found, name)
+    roster = load_roster(found.roster)
+    with open_download(source, found, assignment) as download, _progress(False) as progress:
+        out.print(f"{source}: {download.kind}.", markup=False, soft_wrap=True)
+        task = progress.add_task(name, total=len(download.handed) + len(download.others))
+        outcomes = []
+        for outcome in collect_class(found, assignment, download, roster, dry_run=dry_run):
+            outcomes.append(outcome)
+            refused = "refused: " * (outcome.status == "refused")
+            if refused or outcome.problems:
+                text = f"{outcome.student}: {refused}{'; '.join(outcome.problems)}."
+                err.print(text, markup=False, soft_wrap=True)
+            if outcome.left_out:
+                text = f"{outcome.student}: left out: {_few(outcome.left_out)}."
+                progress.console.print(text, markup=False, soft_wrap=True)
+            progress.advance(task)
+            progress.refresh()
+    counts = Counter(outcome.status for outcome in outcomes)
+    tally = ", ".join(f"{counts[status]} {status}" for status in get_args(Status))
+    out.print(f"{len(outcomes)} submissions: {tally}.", markup=False)
+    if dry_run:
+        out.print("Nothing was written.")
+    if roster and (missing := absent(found, assignment, roster, outcomes)):
+        out.print(
+            f"{len(missing)} of {len(roster.ids)} on the roster handed in nothing: {_few(missing)}.", markup=False
+        )
+    if counts["refused"]:
+        raise UserError(f"{counts['refused']} of {len(outcomes)} were refused; the reasons stand above.")
+
+
+@app.command()
 def grade(
     name: Name,
     student: Annotated[
@@ -156,7 +219,9 @@ def grade(
     for folder, reason in odd.items():
         err.print(f"Skipped submitted/{folder!r}: {reason}.", markup=False, soft_wrap=True)
     if not chosen:
-        raise UserError(f"{found.submitted}: no submissions of {name}. Put each into submitted/<student>/{name}/.")
+        raise UserError(
+            f"{found.submitted}: no submissions of {name}. Bring them in with `autograder collect {name} FROM`."
+        )
     _, new = secret_seed(found)
     if new and not quiet:
         err.print(
@@ -376,6 +441,13 @@ def _mutant_table(tally: Any) -> None:
     out.print(table)
     for where, change, reason in tally.survivors:
         out.print(f"survives in {where}: {change}\n  {reason or 'no reason is given'}", markup=False, soft_wrap=True)
+
+
+def _few(names: Collection[str], most: int = 5) -> str:
+    """Return names in order, without those that are too many to read."""
+    shown = list(dict.fromkeys(names))
+    rest = len(shown) - most
+    return ", ".join(shown[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _progress(hidden: bool) -> Progress:

@@ -66,6 +66,11 @@ class Course:
         return self.root / "submitted"
 
     @property
+    def roster(self) -> Path:
+        """The list of the course's students; a course may do without."""
+        return self.root / "roster.csv"
+
+    @property
     def autograded(self) -> Path:
         """nbgrader's graded notebooks."""
         return self.root / "autograded"

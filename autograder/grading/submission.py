@@ -14,10 +14,12 @@ from pathlib import Path
 from autograder.assignment import Assignment
 from autograder.course import Course
 from autograder.errors import UserError
-from autograder.plain_file import Unreadable, read_plain_file
+from autograder.plain_file import Unreadable, open_folder, read_plain_file, shown
 
 STUDENT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}")
 """The grammar of student ids: they become folder and file names."""
+ID_RULE = "letters, digits and . _ - @, at most 100 of them"
+"""The same in words."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def students(course: Course, assignment: Assignment) -> tuple[list[str], dict[st
                 if any(os.path.lexists(folder / name) for name in assignment.files.submitted):
                     odd[folder.name] = f"its files belong into {folder.name}/{assignment.name}/"
             elif not STUDENT_ID.fullmatch(folder.name):
-                odd[folder.name] = "its name is no student id: letters, digits and . _ - @, at most 100"
+                odd[folder.name] = f"its name is no student id: {ID_RULE}"
             elif folder.is_symlink():
                 odd[folder.name] = "it is a link"
             else:
@@ -71,10 +73,10 @@ def read_submission(course: Course, assignment: Assignment, student: str) -> Sub
         UserError: the student's id is none, or there is no such submission.
     """
     if not STUDENT_ID.fullmatch(student):
-        raise UserError(f"{student!r} is no student id: use letters, digits and . _ - @, at most 100 of them.")
+        raise UserError(f"{student!r} is no student id: use {ID_RULE}.")
     folder = course.submitted / student / assignment.name
     try:
-        descriptor = _open_folder(folder)
+        descriptor = open_submitted(folder)
     except FileNotFoundError:
         raise UserError(f"{folder}: there is no such submission. Put the student's files into this folder.") from None
     except OSError as error:
@@ -98,6 +100,19 @@ def read_submission(course: Course, assignment: Assignment, student: str) -> Sub
     return Submission(student, files, problems, others)
 
 
+def open_submitted(folder: Path) -> int:
+    """Return a descriptor of `<student>/<assignment>`, neither of which may be a link.
+
+    Raises:
+        OSError: it is missing, or one of the two is a link, no folder, or cannot be opened.
+    """
+    parent = open_folder(folder.parent)
+    try:
+        return open_folder(folder.name, parent)
+    finally:
+        os.close(parent)
+
+
 def limits(assignment: Assignment) -> dict[str, int]:
     """Return how many bytes each file of a submission may have."""
     files, limit = assignment.files, assignment.limits
@@ -115,7 +130,7 @@ def _others(folder: int, assignment: Assignment) -> tuple[str, ...]:
     found = []
     for name in names[:5]:
         is_folder = stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-        found.append("".join(c if c.isprintable() else "?" for c in name[:60]) + "/" * is_folder)
+        found.append(shown(name) + "/" * is_folder)
     return tuple(found)
 
 
@@ -129,13 +144,3 @@ def _notebook_problem(content: bytes | None) -> str:
         notebook = None
     readable = isinstance(notebook, dict) and isinstance(notebook.get("cells", notebook.get("worksheets")), list)
     return "" if readable else "cannot be read as a notebook; answers in it count as not given"
-
-
-def _open_folder(folder: Path) -> int:
-    """Open `<student>/<assignment>` so that neither of the two is a link."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    parent = os.open(folder.parent, flags)
-    try:
-        return os.open(folder.name, flags, dir_fd=parent)
-    finally:
-        os.close(parent)
