@@ -111,7 +111,7 @@ def _recognise(entries: Sequence[Entry], assignment: Assignment, *, by_students:
 def _by_student(
     entries: Iterable[Entry], place: Callable[[tuple[str, ...]], Place | None], otherwise: str
 ) -> tuple[list[Handed], dict[str, str]]:
-    found: dict[tuple[str, str], list[Entry]] = {}
+    found: dict[tuple[str, str, str], list[Entry]] = {}
     others: dict[str, str] = {}
     for entry in entries:
         placed = place(entry.path)
@@ -119,8 +119,9 @@ def _by_student(
             others[entry.path[0]] = entry.problem or otherwise
         else:
             name, number, path = placed
-            found.setdefault((name, number), []).append(replace(entry, path=path))
-    return [Handed(*key, tuple(files)) for key, files in sorted(found.items())], others
+            own = "" if number else entry.path[0]  # a folder and a zip of one student are two submissions
+            found.setdefault((name, number, own), []).append(replace(entry, path=path))
+    return [Handed(name, number, tuple(files)) for (name, number, _), files in sorted(found.items())], others
 
 
 def _platform(pattern: re.Pattern[str], path: tuple[str, ...]) -> Place | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def load_roster(path: Path) -> Roster | None:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}, line {line}: this is not UTF-8. Save the file again as CSV in UTF-8.") from None
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     ids: dict[str, str] = {}
     numbers: dict[str, set[str]] = defaultdict(set)
     names: dict[str, set[str]] = defaultdict(set)
