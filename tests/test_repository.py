@@ -67,6 +67,7 @@ LAYERS = {
     "toolbox": ("autograder", "assignments", "examples", "benchmarks", "nbgrader", "typer", "rich"),
     "autograder/sandbox": ("toolbox", "autograder.grading", "autograder.course", "autograder.assignment", "pytest"),
     "autograder/grading": ("autograder.gradebook", "autograder.nbgrader", "autograder.cli", "nbgrader"),
+    "autograder/intake": ("autograder.cli", "autograder.sandbox", "autograder.gradebook", "autograder.nbgrader", "torch"),
     "autograder/release": ("autograder.cli", "autograder.grading", "autograder.sandbox"),
     "autograder/feedback": ("autograder.cli", "autograder.sandbox", "autograder.verify", "autograder.release"),
     "autograder/verify": ("autograder.cli", "autograder.gradebook", "autograder.sandbox"),

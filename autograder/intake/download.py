@@ -21,9 +21,9 @@ from autograder.plain_file import Unreadable, open_folder, open_plain_file, show
 MOODLE = re.compile(r"(?P<name>.+)_(?P<number>[0-9]+)_assignsubmission_[a-z]+(?:_(?P<file>.*))?", re.DOTALL)
 """`Full Name_1327627_assignsubmission_file_Original.ext`, or a folder without the last part."""
 CANVAS = re.compile(r"(?P<name>[^_]+)(?:_late)?_(?P<number>[0-9]+)_[0-9]+_(?P<file>.+)", re.DOTALL | re.IGNORECASE)
-"""`smithbob_340934_208490284_BobsWork.zip`: name, the student's number, the upload's number, the original name."""
+"""`lastfirst_340934_208490284_Work.zip`: name, the student's number, the upload's number, the original name."""
 AGAIN = re.compile(r"(?P<stem>.+)-(?P<count>[0-9]{1,4})(?P<end>\.[^.]+)", re.DOTALL)
-"""How Canvas names a file that was uploaded again: `BobsWork-1.zip`."""
+"""How Canvas names a file that was uploaded again: `Work-1.zip`."""
 
 Place = tuple[str, str, tuple[str, ...]]
 """What the path of a file says: name and number of the student, and the file's path in the submission."""

@@ -92,5 +92,5 @@ def _id_column(path: Path, header: list[str]) -> int:
 
 
 def _letters(name: str) -> str:
-    """Return the letters and digits of a name, in lower case: Canvas writes `Smith, Bob` as `smithbob`."""
+    """Return the letters and digits of a name, in lower case: Canvas writes `Last, First` as `lastfirst`."""
     return "".join(filter(str.isalnum, unicodedata.normalize("NFC", name).casefold()))

@@ -29,12 +29,12 @@ def test_what_is_collected_is_graded_as_what_is_put_there(tmp_path):
     download = tmp_path / "submissions.zip"
     work = (tmp_path / "tiny.zip").read_bytes()
     download.write_bytes(
-        zip_of(Item(b"smithbob_340934_208490284_tiny.zip", work), Item(b"x_1_2_tiny.py", b"/etc/passwd", 0, LINK))
+        zip_of(Item(b"lastfirst_340934_208490284_tiny.zip", work), Item(b"x_1_2_tiny.py", b"/etc/passwd", 0, LINK))
     )
     done = kit(course, "collect", "tiny", str(download))
     assert f"{download}: a Canvas download." in done.stdout
     assert "2 submissions: 1 new, 0 replaced, 0 unchanged, 1 refused." in done.stdout
-    assert "x (1): refused: tiny.py is a link" in done.stderr and done.returncode == 1
+    assert "1: refused: tiny.py is a link" in done.stderr and done.returncode == 1
     assert tree(course.submitted / "340934") == {f"tiny/{name}": content for name, content in files.items()}
 
     graded = kit(course, "grade", "tiny", "--quiet")

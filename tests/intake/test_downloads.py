@@ -30,14 +30,14 @@ def lay_out(place, files, zipped):
 
 
 CANVAS = {
-    "smithbob_340934_208490284_BobsWork.zip": WORK,
-    "jonesann_LATE_340935_208490285_tiny.py": OLD,
-    "jonesann_LATE_340935_208490286_tiny-2.py": GOOD,
-    "jonesann_LATE_340935_208490287_tiny-1.py": OLD,
-    "jonesann_LATE_340935_208490288_my_model.pth": b"x",
-    "leekim_340936_208490289_work.zip": zip_of(Item(b"tiny.py", OLD)),
-    "leekim_340936_208490290_work-10.zip": WORK,
-    "leekim_340936_208490291_work-9.zip": b"not looked at",
+    "lastfirst_340934_208490284_Work.zip": WORK,
+    "namesecond_LATE_340935_208490285_tiny.py": OLD,
+    "namesecond_LATE_340935_208490286_tiny-2.py": GOOD,
+    "namesecond_LATE_340935_208490287_tiny-1.py": OLD,
+    "namesecond_LATE_340935_208490288_my_model.pth": b"x",
+    "samename_340936_208490289_work.zip": zip_of(Item(b"tiny.py", OLD)),
+    "samename_340936_208490290_work-10.zip": WORK,
+    "samename_340936_208490291_work-9.zip": b"not looked at",
 }
 CANVAS_GIVES = {
     "340934/tiny/tiny.py": GOOD,
@@ -47,16 +47,16 @@ CANVAS_GIVES = {
     "340936/tiny/tiny.pth": b"model",
 }
 MOODLE_FOLDERS = {
-    "Bob Smith_1327627_assignsubmission_file_/work.zip": WORK,
-    "Ann_Lee Jones_1327628_assignsubmission_file_/tiny.py": GOOD,
-    "Ann_Lee Jones_1327628_assignsubmission_file_/more/tiny.py": OLD,
-    "Ann_Lee Jones_1327628_assignsubmission_onlinetext_/onlinetext.html": b"<p>",
+    "First Last_1327627_assignsubmission_file_/work.zip": WORK,
+    "Second_Middle Name_1327628_assignsubmission_file_/tiny.py": GOOD,
+    "Second_Middle Name_1327628_assignsubmission_file_/more/tiny.py": OLD,
+    "Second_Middle Name_1327628_assignsubmission_onlinetext_/onlinetext.html": b"<p>",
     "Participant_77_assignsubmission_file_/tiny.py": GOOD,
 }
 MOODLE_FILES = {
-    "Bob Smith_1327627_assignsubmission_file_work.zip": WORK,
-    "Ann_Lee Jones_1327628_assignsubmission_file_tiny.py": GOOD,
-    "Ann_Lee Jones_1327628_assignsubmission_onlinetext_onlinetext.html": b"<p>",
+    "First Last_1327627_assignsubmission_file_work.zip": WORK,
+    "Second_Middle Name_1327628_assignsubmission_file_tiny.py": GOOD,
+    "Second_Middle Name_1327628_assignsubmission_onlinetext_onlinetext.html": b"<p>",
     "Participant_77_assignsubmission_file_tiny.py": GOOD,
 }
 MOODLE_GIVES = {
@@ -206,16 +206,16 @@ def test_what_is_nothing_of_all_this_names_what_is_expected(intake):
         with pytest.raises(UserError, match="one folder or one zip for each student"):
             intake.run(source)
     for source in (intake.root / "missing", "/dev/zero", intake.source / "readme.txt"):
-        with pytest.raises(UserError, match="is missing|is not a plain file|is no zip"):
+        with pytest.raises(UserError, match=r"is missing|is not a plain file|is no zip"):
             intake.run(intake.root / source)
 
 
 ROSTER = """\
 id,name,sortable,canvas
-bob,Bob Smith,"Smith, Bob",340934
-ann,Ann Lee Jones,"Jones, Ann Lee",
-kim,Kim Lee,"Lee, Kim",340936
-kim2,Kim Lee,"Lee, Kim",340999
+bob,First Last,"Last, First",340934
+ann,Second Middle Name,"Name, Second Middle",
+kim,Name Same,"Same, Name",340936
+kim2,Name Same,"Same, Name",340999
 zed,Zed,,5
 """
 
@@ -227,17 +227,17 @@ def with_roster(intake, text=ROSTER):
 def test_a_roster_translates_numbers_and_names_into_ids(intake):
     with_roster(intake)
     files = {
-        "smithbob_340934_1_tiny.py": GOOD,
-        "jonesannlee_340935_2_tiny.py": GOOD,  # by name: the number is not on the roster
-        "leekim_340936_3_tiny.py": GOOD,  # by number: there are two of the name
-        "leekim_1_4_tiny.py": GOOD,
-        "smithbob_5_5_tiny.py": GOOD,  # the name is one student's, the number another's
+        "lastfirst_340934_1_tiny.py": GOOD,
+        "namesecondmiddle_340935_2_tiny.py": GOOD,  # by name: the number is not on the roster
+        "samename_340936_3_tiny.py": GOOD,  # by number: there are two of the name
+        "samename_1_4_tiny.py": GOOD,
+        "lastfirst_5_5_tiny.py": GOOD,  # the name is one student's, the number another's
         "who_6_6_tiny.py": GOOD,
     }
     outcomes = intake.run(lay_out(intake.source, files, True))
     assert {name: one.problems[0] for name, one in outcomes.items() if one.status == "refused"} == {
-        "leekim (1)": "may be kim or kim2 by the roster",
-        "smithbob (5)": "may be bob or zed by the roster",
+        "samename (1)": "may be kim or kim2 by the roster",
+        "lastfirst (5)": "may be bob or zed by the roster",
         "who (6)": "is not on the roster",
     }
     assert set(tree(intake.course.submitted)) == {f"{student}/tiny/tiny.py" for student in ("ann", "bob", "kim")}
@@ -252,7 +252,7 @@ def test_with_a_roster_nothing_but_its_ids_is_kept(intake):
 
 def test_two_names_of_one_student_are_both_refused(intake):
     with_roster(intake)
-    outcomes = intake.run(lay_out(intake.source, {"bob/tiny.py": GOOD, "Bob Smith/tiny.py": GOOD}, False))
+    outcomes = intake.run(lay_out(intake.source, {"bob/tiny.py": GOOD, "First Last/tiny.py": GOOD}, False))
     assert {one.status for one in outcomes.values()} == {"refused"} and not intake.course.submitted.joinpath("bob").exists()
 
 
@@ -265,7 +265,7 @@ def test_two_names_of_one_student_are_both_refused(intake):
         (b"id,id\nbob,Bob\n", 1, "must be named id"),
         (b"id\nbob\n\nbob\n", 4, "the id bob is there already"),
         (b"id\nbob\nBOB\n", 3, "the id BOB is there already"),
-        (b'id,name\nbob,"Bob\nSmith"\n../x,X\n', 4, "'../x' is no student id"),
+        (b'id,name\nbob,"First\nLast"\n../x,X\n', 4, "'../x' is no student id"),
         (b"name,id\nBob\n", 2, "'' is no student id"),
         (b"id,name\nbob,Bob\nann,\xff\n", 3, "not UTF-8"),
         (b'id,name\nbob,"Bob\n', 2, "cannot be read as CSV"),
