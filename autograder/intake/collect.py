@@ -72,11 +72,11 @@ def collect(
 def identify(handed: Sequence[Handed], roster: Roster | None) -> list[tuple[Handed, str, str]]:
     """Return for each submission the student's id, and why it is refused ("" where it is not)."""
     found = [(one, *_identify_one(one, roster)) for one in handed]
-    claims = Counter(student.casefold() for _, student, _ in found)
+    claims = Counter(student.casefold() for _, student, reason in found if not reason)
     return [
-        (one, student, reason or (f"is one of {claims[key]} submissions of {student}" if claims[key] > 1 else ""))
+        (one, student, f"is one of {number} submissions of {student}" if number > 1 else reason)
         for one, student, reason in found
-        for key in [student.casefold()]
+        for number in [claims[student.casefold()]]
     ]
 
 

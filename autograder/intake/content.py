@@ -15,6 +15,8 @@ from autograder.plain_file import Unreadable, shown
 
 ARCHIVE_BYTES = 512 << 20
 """How large the zips of one submission may be together."""
+ARCHIVES = 8
+"""How many of them are opened."""
 
 
 @dataclass
@@ -45,11 +47,12 @@ def choose(entries: Iterable[Entry], names: Iterable[str], stack: ExitStack) -> 
     content = Content()
     wanted = {_folded(name): name for name in names}
     found: dict[str, list[Entry]] = {name: [] for name in wanted.values()}
-    room = ARCHIVE_BYTES
+    room, opened = ARCHIVE_BYTES, 0
     for entry in entries:
-        if len(entry.path) > 1 or not entry.path[0].lower().endswith(".zip"):
+        if len(entry.path) > 1 or not entry.path[0].lower().endswith(".zip") or opened == ARCHIVES:
             _sort(entry, (), wanted, found, content)
             continue
+        opened += 1
         try:
             copy = stack.enter_context(_copy(entry, room))
             room -= copy.tell()

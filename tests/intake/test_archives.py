@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from zips import BZIP2, DEVICE, FOLDER, GOOD, LINK, LZMA, PIPE, SETUID, STORED, UNKNOWN, Item, zip_of
 
-from autograder.intake import archive
+from autograder.intake import archive, content
 from autograder.intake.entry import CHUNK, chunks
 from autograder.plain_file import Unreadable
 
@@ -97,9 +97,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_a_hostile_zip_is_refused_in_words_and_its_neighbours_are_collected(intake, what):
-    content, words = REFUSED[what]
-    for student, zipped in (("alice", zip_of(good)), ("bob", content), ("carol", zip_of(Item(b"tiny/tiny.py", GOOD)))):
-        (intake.source / f"{student}.zip").write_bytes(zipped)
+    zipped, words = REFUSED[what]
+    for student, handed in (("alice", zip_of(good)), ("bob", zipped), ("carol", zip_of(Item(b"tiny/tiny.py", GOOD)))):
+        (intake.source / f"{student}.zip").write_bytes(handed)
     outcomes = intake.run()
     assert {student: one.status for student, one in outcomes.items()} == {
         "alice": "new", "bob": "refused", "carol": "new",
@@ -132,8 +132,8 @@ TAKEN = {
 
 @pytest.mark.parametrize("what", TAKEN)
 def test_what_is_clear_is_taken_and_everything_else_left_out(intake, what):
-    content, left_out = TAKEN[what]
-    (intake.source / "alice.zip").write_bytes(content)
+    zipped, left_out = TAKEN[what]
+    (intake.source / "alice.zip").write_bytes(zipped)
     (outcome,) = intake.run().values()
     assert (outcome.status, outcome.problems, outcome.left_out) == ("new", (), left_out)
     assert intake.submitted() == {"alice/tiny/tiny.py": GOOD}
@@ -200,6 +200,18 @@ def test_zips_of_one_submission_share_their_room(intake, monkeypatch):
     (outcome,) = intake.run().values()
     assert outcome.problems[0].startswith("2.zip is larger")
     assert intake.submitted() == {"alice/tiny/tiny.py": GOOD}
+
+
+def test_a_thousand_zips_of_one_student_stop_nobody(intake):
+    folder = intake.source / "alice"
+    folder.mkdir()
+    for number in range(1000):
+        (folder / f"{number:04}.zip").write_bytes(zip_of(good))
+    (intake.source / "bob.zip").write_bytes(zip_of(good))
+    outcomes = intake.run()
+    assert outcomes["alice"].problems == ("tiny.py is there more than once",)
+    assert len(outcomes["alice"].left_out) == 1000 - content.ARCHIVES
+    assert intake.submitted() == {"bob/tiny/tiny.py": GOOD}
 
 
 def test_python_s_own_zips_are_read(intake):

@@ -41,9 +41,9 @@ def test_what_is_collected_is_graded_as_what_is_put_there(tmp_path):
     assert graded.returncode == 0, graded.stderr
     records = [json.loads((course.results / "tiny" / f"{student}.json").read_text()) for student in ("alice", "340934")]
     for record in records:
-        record.pop("student")
+        del record["student"], record["cpu_seconds"]
         for check in record["checks"]:
-            check.pop("seconds")
+            del check["seconds"]
     assert records[0] == records[1] and 0 < records[0]["score"] < 4
 
 
