@@ -25,7 +25,7 @@ CANVAS = re.compile(r"(?P<name>[^_]+)(?:_late)?_(?P<number>[0-9]+)_[0-9]+_(?P<fi
 AGAIN = re.compile(r"(?P<stem>.+)-(?P<count>[0-9]{1,4})(?P<end>\.[^.]+)", re.DOTALL)
 """How Canvas names a file that was uploaded again: `Work-1.zip`."""
 
-Place = tuple[str, str, tuple[str, ...]]
+Whose = tuple[str, str, tuple[str, ...]]
 """What the path of a file says: name and number of the student, and the file's path in the submission."""
 
 
@@ -109,22 +109,22 @@ def _recognise(entries: Sequence[Entry], assignment: Assignment, *, by_students:
 
 
 def _by_student(
-    entries: Iterable[Entry], place: Callable[[tuple[str, ...]], Place | None], otherwise: str
+    entries: Iterable[Entry], whose: Callable[[tuple[str, ...]], Whose | None], otherwise: str
 ) -> tuple[list[Handed], dict[str, str]]:
     found: dict[tuple[str, str, str], list[Entry]] = {}
     others: dict[str, str] = {}
     for entry in entries:
-        placed = place(entry.path)
-        if placed is None:
+        said = whose(entry.path)
+        if said is None:
             others[entry.path[0]] = entry.problem or otherwise
         else:
-            name, number, path = placed
+            name, number, path = said
             own = "" if number else entry.path[0]  # a folder and a zip of one student are two submissions
             found.setdefault((name, number, own), []).append(replace(entry, path=path))
     return [Handed(name, number, tuple(files)) for (name, number, _), files in sorted(found.items())], others
 
 
-def _platform(pattern: re.Pattern[str], path: tuple[str, ...]) -> Place | None:
+def _platform(pattern: re.Pattern[str], path: tuple[str, ...]) -> Whose | None:
     match = pattern.fullmatch(path[0])
     if match is None:
         return None
@@ -132,7 +132,7 @@ def _platform(pattern: re.Pattern[str], path: tuple[str, ...]) -> Place | None:
     return (match["name"], match["number"], inside) if inside else None
 
 
-def _student(assignment: str, path: tuple[str, ...]) -> Place | None:
+def _student(assignment: str, path: tuple[str, ...]) -> Whose | None:
     if len(path) > 1:  # a folder named as the assignment is one level too low
         return (path[0], "", path[1:]) if path[0] != assignment else None
     stem, end = os.path.splitext(path[0])
