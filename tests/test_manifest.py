@@ -83,6 +83,13 @@ accuracy = 0.5
         (LEAST + "[thresholds.cifar]\na = 1\n", ["[thresholds] cifar is not known"]),
         (LEAST + '[thresholds.cifar10]\na = "1"\n', ["[thresholds.cifar10] a is '1'"]),
         ("title = \n", ["cannot be read as TOML", "line 1"]),
+        (LEAST + "[limits]\nmemory_mb = 1" + "0" * 20, ["[limits] memory_mb is 1000", "at most 1,000,000,000"]),
+        (LEAST + "[limits]\ncheck_seconds = 1" + "0" * 400, ["[limits] check_seconds is 1000", "at most"]),
+        (LEAST + "[thresholds.cifar10]\na = 1" + "0" * 400, ["[thresholds.cifar10] a is 1000", "at most"]),
+        (LEAST.replace("10", "1" * 5000), ["cannot be read as TOML"]),
+        (LEAST.replace("10", "0x" + "f" * 5000), ["points is something too large to show"]),
+        ("title = " + "[" * 5000, ["cannot be read as TOML"]),
+        (f"[title.{'a.' * 5000}a]\n", ["title is something too large to show"]),
     ],
 )
 def test_a_mistake_names_the_file_the_key_and_what_is_allowed(tmp_path, text, named):

@@ -6,7 +6,6 @@ file beside them, so the reader stands here and needs nothing but the standard l
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -23,6 +22,10 @@ CHECK_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DOTTED_NAME = re.compile(r"\.?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 RESERVED = {"readme.md", "nbgrader_config.py", "timestamp.txt", "assignment.toml", "toolbox.py", "checks.py"}
 """Names that a release or nbgrader uses itself, in lower case."""
+MOST = 1_000_000_000
+"""No number of points, seconds or megabytes is larger; what reckons with them need not think of overflow."""
+MAX_SHOWN = 200
+"""Characters of a wrong value that a message repeats."""
 
 
 class ManifestError(Exception):
@@ -207,12 +210,12 @@ class Table:
             return cls(path, "", tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, too many digits
             raise ManifestError(f"{path}: this cannot be read as TOML: {error}.") from None
 
     def wrong(self, key: str, value: Any, allowed: str) -> None:
         """Raise for a value that is not allowed, naming file, key and what would be."""
-        raise ManifestError(f"{self.path}: {self._key(key)} is {value!r}; allowed is {allowed}.")
+        raise ManifestError(f"{self.path}: {self._key(key)} is {_shown(value)}; allowed is {allowed}.")
 
     def nothing_else(self) -> None:
         """Raise if the table holds a key that nobody asked for."""
@@ -234,7 +237,7 @@ class Table:
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
             self.wrong(key, value, f"a list of tables, each written [[{self._inner(key)}]]")
         return [
-            Table(self.path, f"{self._inner(key)} {number}, {entry.get(label)!r}", entry)
+            Table(self.path, f"{self._inner(key)} {number}, {_shown(entry.get(label))}", entry)
             for number, entry in enumerate(value, start=1)
         ]
 
@@ -255,22 +258,22 @@ class Table:
     def whole(self, key: str, default: int | None = None, least: int = 1) -> int:
         """Return a whole number that is not below `least`."""
         value = self._get(key, default)
-        if type(value) is not int or value < least:
-            self.wrong(key, value, "a whole number above zero" if least else "a whole number, zero or more")
+        if type(value) is not int or not least <= value <= MOST:
+            self.wrong(key, value, f"a whole number {'above zero' if least else 'of zero or more'}, at most {MOST:,}")
         return int(value)
 
     def seconds(self, key: str, default: float) -> float:
         """Return a number of seconds above zero."""
         value = self._get(key, default)
-        if type(value) not in (int, float) or not 0 < value < math.inf:
-            self.wrong(key, value, "a number above zero")
+        if type(value) not in (int, float) or not 0 < value <= MOST:
+            self.wrong(key, value, f"a number above zero, at most {MOST:,}")
         return value
 
     def number(self, key: str) -> float:
-        """Return a finite number."""
+        """Return a number that is not beyond all measure."""
         value = self._get(key, None)
-        if type(value) not in (int, float) or not math.isfinite(value):
-            self.wrong(key, value, "a number")
+        if type(value) not in (int, float) or not -MOST <= value <= MOST:
+            self.wrong(key, value, f"a number, at most {MOST:,}")
         return float(value)
 
     def names(
@@ -309,3 +312,12 @@ class Table:
 
     def _key(self, key: str) -> str:
         return f"[{self.name}] {key}" if self.name else key
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a message shows it."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of very many digits, or tables nested very deep
+        return "something too large to show"
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"

@@ -56,8 +56,7 @@ def inspect_archive(name: str, content: bytes, max_bytes: int = 256 << 20, max_e
         for entry in sorted(entries, key=lambda entry: entry.header_offset):
             if entry.header_offset < end:
                 raise BadModel(f"{name} is damaged: its entries overlap; {again}")
-            file.seek(entry.header_offset)
-            header = file.read(LOCAL_HEADER)
+            header = content[entry.header_offset : entry.header_offset + LOCAL_HEADER]
             if len(header) < LOCAL_HEADER or header[:4] != ZIP_START:
                 raise BadModel(f"{name} is damaged or incomplete; {again}")
             name_length, extra_length = struct.unpack("<HH", header[26:30])

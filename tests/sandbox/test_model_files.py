@@ -128,6 +128,20 @@ def understating(archive: bytes) -> bytes:
     return bytes(changed)
 
 
+def far_away(archive: bytes) -> bytes:
+    """Claim in the directory that the last entry begins at the end of all addresses."""
+    changed = bytearray(archive)
+    at = changed.rfind(b"PK\x01\x02")
+    end = changed.rfind(b"PK\x05\x06")
+    name, old = struct.unpack_from("<HH", changed, at + 28)
+    far = struct.pack("<HHQ", 1, 8, (1 << 64) - 1)
+    struct.pack_into("<H", changed, at + 30, len(far))
+    struct.pack_into("<I", changed, at + 42, 0xFFFFFFFF)
+    struct.pack_into("<I", changed, end + 12, struct.unpack_from("<I", changed, end + 12)[0] + len(far) - old)
+    changed[at + 46 + name : at + 46 + name + old] = far
+    return bytes(changed)
+
+
 def npz(**arrays: Any) -> bytes:
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)
@@ -149,6 +163,7 @@ TRAPS = {
     "deflated entries": (deflated(GOOD), "compressed"),
     "overlapping entries": (overlapping(GOOD), "overlap"),
     "a lying size": (understating(GOOD), "damaged"),
+    "an entry beyond all addresses": (far_away(GOOD), "damaged"),
     "the old format": (saved({"w": torch.zeros(3)}, _use_new_zipfile_serialization=False), "old format"),
     "a bare pickle": (pickle.dumps({"w": 1}), "old format"),
     "nothing": (b"", "empty"),
