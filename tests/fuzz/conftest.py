@@ -17,7 +17,5 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
-settings.register_profile(
-    "long", settings.get_profile("short"), max_examples=5_000, derandomize=False, print_blob=True
-)
+settings.register_profile("long", settings.get_profile("short"), max_examples=5_000, derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("FUZZ", "short"))
