@@ -20,7 +20,7 @@ from autograder.nbgrader.clean import clean_cell, text_of
 from autograder.nbgrader.read import read_cells
 from autograder.plain_file import Unreadable
 
-MB = 1_000_000
+MB = 1024**2
 
 
 def released_notebook(course: Course, assignment: Assignment) -> Any:

@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from tiny_course import UNANSWERED, cell_metadata, submit
 
 from autograder.assignment import load_assignment
+from autograder.grading.submission import read_submission
 from autograder.nbgrader.submission import merge, released_notebook, submitted_notebook
 
 
@@ -96,7 +97,7 @@ NOT_NOTEBOOKS = {
     "deep nesting in objects": b'{"a":' * 200_000,
     "too many cells": b'{"nbformat": 4, "cells": [' + b"{}," * 3000 + b"{}]}",
     "an old broken format": b'{"nbformat": 3, "worksheets": 5}',
-    "too large": b'{"nbformat": 4, "cells": [], "x": "' + b"x" * 20_000_001 + b'"}',
+    "too large": b'{"nbformat": 4, "cells": [], "x": "' + b"x" * (20 * 1024**2) + b'"}',
     "a number that is too long": b'{"nbformat": 4, "cells": [], "x": ' + b"1" * 10_000 + b"}",
 }
 
@@ -107,6 +108,14 @@ def test_a_file_that_is_no_notebook_counts_as_unanswered(course, given, name):
     notebook, problem = submitted_notebook(course, load_assignment(course, "tiny"), "alice", given)
     assert ids(notebook) == ["double", "why"] and answer(notebook).source == UNANSWERED
     assert problem.startswith("tiny.ipynb ")
+
+
+def test_a_notebook_of_the_very_size_that_grading_takes_counts(course, given):
+    assignment = load_assignment(course, "tiny")
+    begin, end = b'{"nbformat": 4, "cells": [], "x": "', b'"}'
+    submit(course, "alice", notebook=begin + b"x" * (20 * 1024**2 - len(begin + end)) + end)
+    assert read_submission(course, assignment, "alice").problems == {"tiny.pth": "`tiny.pth` is missing."}
+    assert submitted_notebook(course, assignment, "alice", given)[1] == ""
 
 
 ODD_CELLS = [
