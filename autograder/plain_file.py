@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 
 class Unreadable(Exception):
@@ -80,3 +82,22 @@ def too_large(limit: int) -> str:
 def shown(name: str) -> str:
     """Return a name that a student chose as it may be shown: short, and without control or bidi characters."""
     return "".join(c if c.isprintable() else "?" for c in name[:60])
+
+
+def parse_notebook(content: bytes) -> dict[str, Any]:
+    """Return what a notebook's file holds: a list of cells, or of worksheets as in formats 2 and 3; no more is certain.
+
+    Raises:
+        Unreadable: it is not a notebook.
+    """
+    try:
+        notebook = json.loads(content.decode("utf-8-sig"))
+    except RecursionError:
+        raise Unreadable("is nested too deeply") from None
+    except ValueError:
+        raise Unreadable("is not a notebook") from None
+    if isinstance(notebook, dict):
+        key = "worksheets" if notebook.get("nbformat") in (2, 3) else "cells"
+        if isinstance(notebook.get(key), list):
+            return notebook
+    raise Unreadable("is not a notebook")

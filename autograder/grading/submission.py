@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import stat
@@ -14,7 +13,7 @@ from pathlib import Path
 from autograder.assignment import Assignment
 from autograder.course import Course
 from autograder.errors import UserError
-from autograder.plain_file import Unreadable, open_folder, read_plain_file, shown
+from autograder.plain_file import Unreadable, open_folder, parse_notebook, read_plain_file, shown
 
 STUDENT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}")
 """The grammar of student ids: they become folder and file names."""
@@ -139,8 +138,7 @@ def _notebook_problem(content: bytes | None) -> str:
     if content is None:
         return ""
     try:
-        notebook = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        notebook = None
-    readable = isinstance(notebook, dict) and isinstance(notebook.get("cells", notebook.get("worksheets")), list)
-    return "" if readable else "cannot be read as a notebook; answers in it count as not given"
+        parse_notebook(content)
+    except Unreadable:
+        return "cannot be read as a notebook; answers in it count as not given"
+    return ""

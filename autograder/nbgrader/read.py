@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
-from autograder.plain_file import Unreadable, read_plain_file
+from autograder.plain_file import Unreadable, parse_notebook, read_plain_file
 
 MAX_CELLS = 2000
 
@@ -20,17 +19,13 @@ def read_cells(path: Path, limit: int) -> list[dict[str, Any]]:
         Unreadable: it is not a notebook, too large, or has too many cells.
     """
     content = read_plain_file(path, limit)
-    try:
-        notebook = json.loads(content.decode("utf-8-sig"))
-        if isinstance(notebook, dict) and notebook.get("nbformat") in (1, 2, 3):
+    notebook = parse_notebook(content)
+    if notebook.get("nbformat") in (1, 2, 3):
+        try:
             notebook = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
-    except RecursionError:
-        raise Unreadable("is nested too deeply") from None
-    except Exception:
-        # whatever the bytes are, they come from a student: no error of a parser is the grader's
-        raise Unreadable("is not a notebook") from None
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise Unreadable("is not a notebook")
+        except Exception:
+            # whatever the bytes are, they come from a student: no error of a parser is the grader's
+            raise Unreadable("is not a notebook") from None
     cells = [cell for cell in notebook["cells"] if isinstance(cell, dict)]
     if len(cells) > MAX_CELLS:
         raise Unreadable(f"has more than {MAX_CELLS:,} cells")

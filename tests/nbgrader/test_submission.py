@@ -96,6 +96,7 @@ NOT_NOTEBOOKS = {
     "deep nesting": b"[" * 200_000,
     "deep nesting in objects": b'{"a":' * 200_000,
     "too many cells": b'{"nbformat": 4, "cells": [' + b"{}," * 3000 + b"{}]}",
+    "an old format with two kinds of cells": b'{"nbformat": 1, "worksheets": [], "cells": {}}',
     "an old broken format": b'{"nbformat": 3, "worksheets": 5}',
     "too large": b'{"nbformat": 4, "cells": [], "x": "' + b"x" * (20 * 1024**2) + b'"}',
     "a number that is too long": b'{"nbformat": 4, "cells": [], "x": ' + b"1" * 10_000 + b"}",
@@ -108,6 +109,8 @@ def test_a_file_that_is_no_notebook_counts_as_unanswered(course, given, name):
     notebook, problem = submitted_notebook(course, load_assignment(course, "tiny"), "alice", given)
     assert ids(notebook) == ["double", "why"] and answer(notebook).source == UNANSWERED
     assert problem.startswith("tiny.ipynb ")
+    if name not in ("too many cells", "an old broken format"):
+        assert "tiny.ipynb" in read_submission(course, load_assignment(course, "tiny"), "alice").problems
 
 
 def test_a_notebook_of_the_very_size_that_grading_takes_counts(course, given):
