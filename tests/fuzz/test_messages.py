@@ -6,7 +6,6 @@ import math
 import socket
 import struct
 import threading
-import time
 from dataclasses import astuple
 from typing import Any
 
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from mutation import NUMBERS, fewer, mutated
 
 from autograder.sandbox import control
+from autograder.sandbox.allowance import Allowance
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder, NotEncodable
 from autograder.sandbox.errors import BadReply, StudentRaised
@@ -237,7 +237,7 @@ def link() -> Any:
             writer = threading.Thread(target=_send, args=(theirs, data))
             writer.start()
             try:
-                return Link(ours, ended.fileno(), lambda: False).receive(number, CAP, time.monotonic() + seconds)
+                return Link(ours, ended.fileno(), lambda: False).receive(number, CAP, Allowance(seconds, None))
             finally:
                 ours.close()
                 writer.join()

@@ -4,10 +4,9 @@ import io
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_course import make_course, tree
-from zips import GOOD, Item, archives, zip_of
 
 from autograder.assignment import load_assignment
 from autograder.grading.submission import limits
@@ -16,11 +15,11 @@ from autograder.intake.collect import collect
 from autograder.intake.download import open_download
 from autograder.intake.entry import chunks
 from autograder.plain_file import Unreadable
+from tests.intake.zips import GOOD, Item, archives, zip_of
 
 LIMIT = 5_000
-ordinary = settings(
-    max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+DEAR = settings(max_examples=settings().max_examples // 3)
+"""A property that makes a course for each example is tried on fewer."""
 
 
 def read_everything(content):
@@ -45,7 +44,6 @@ def read_everything(content):
 def test_any_bytes_give_files_or_a_sentence():
     read = []
 
-    @ordinary
     @given(archives)
     def look(content):
         read.append(read_everything(content))
@@ -54,7 +52,7 @@ def test_any_bytes_give_files_or_a_sentence():
     assert len(read) / 10 < sum(map(bool, read)) < len(read) * 9 / 10  # neither all broken nor all whole
 
 
-@settings(ordinary, max_examples=30)
+@DEAR
 @given(content=archives, inside=st.booleans())
 def test_any_zip_leaves_the_rest_of_the_course_alone(content, inside):
     with tempfile.TemporaryDirectory() as root:
