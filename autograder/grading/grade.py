@@ -98,7 +98,7 @@ def grade(
             continue
         key = records.key(assignment, submission, seed, dataset)
         old = None if force else records.read(course, assignment.name, student)
-        if old is not None and old["key"] == key:
+        if old is not None and old.get("key") == key:
             yield Outcome(student, old, fresh=False)
         else:
             todo.append((student, key))  # the files are read again when their turn comes

@@ -77,7 +77,7 @@ def is_current(course: Course, assignment: str, student: str) -> bool:
         return False
     known = load_assignment(course, assignment)
     seed, _ = secret_seed(course)
-    return bool(record["key"] == key(known, read_submission(course, known, student), seed, course.grading.data))
+    return bool(record.get("key") == key(known, read_submission(course, known, student), seed, course.grading.data))
 
 
 @cache
