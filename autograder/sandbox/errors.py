@@ -44,6 +44,18 @@ class Died(SandboxError):
         super().__init__(reason)
 
 
+class Interrupted(Exception):
+    """The host ended a jail or could not start one, which says nothing about the code in it; `reason` says how.
+
+    It is no SandboxError, so that whoever answers for what the student's code did does not take it for that:
+    what was asked is to be asked again, from the start, in a new jail.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
 class BadReply(SandboxError):
     """The jail sent bytes that are no answer: malformed, not asked for, or over a cap."""
 

@@ -16,7 +16,7 @@ from autograder.sandbox import control, frames, restore
 from autograder.sandbox.allowance import Allowance, ask_who_writes, process_behind
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
-from autograder.sandbox.errors import BadModel, BadReply, Died, SandboxError, StudentRaised, TimedOut
+from autograder.sandbox.errors import BadModel, BadReply, Died, Interrupted, SandboxError, StudentRaised, TimedOut
 from autograder.sandbox.limits import Limits, Usage
 from autograder.sandbox.wire import Ref, Value, clean
 
@@ -41,7 +41,8 @@ class Scan:
 class Jail:
     """A process that runs one student's code and answers for it; a context manager.
 
-    After TimedOut, Died or BadReply the jail is gone (`alive` is False) together with all its processes.
+    After TimedOut, Died or BadReply the jail is gone (`alive` is False) together with all its processes. So it is
+    after Interrupted, which any request raises, and the start too, where the host is at fault.
 
     busy_seconds: how much of their allowances its requests have used up.
     notices: what the examiner should know about how the code ran: "cuda" if it asked for a GPU and got the
@@ -74,12 +75,12 @@ class Jail:
         except frames.Late:
             problem = f"the jail was not ready after {START_SECONDS:g} seconds"
         except frames.Closed:
-            problem = f"the jail ended at its start: {self._how_it_ended()}"
+            problem = f"the jail ended at its start: {self._how_it_ended().reason}"
         except BadReply as error:
             problem = error.reason
         if problem:
             self._end()
-            raise SandboxError(problem)
+            raise Interrupted(problem)
 
     def import_module(self, name: str, *, seconds: float) -> list[str]:
         """Import `name`.py from the private folder; target 0 is this module from then on.
@@ -168,9 +169,9 @@ class Jail:
             self._end()
             raise TimedOut(seconds) from None
         except frames.Closed:
-            why = self._how_it_ended()
+            error = self._how_it_ended()
             self._end()
-            raise Died(why) from None
+            raise error from None
         except BaseException:  # also a Ctrl-C: the reply to come would be taken for the next request's
             self._end()
             raise
@@ -215,10 +216,14 @@ class Jail:
         if self._report is None:
             self._report = self._connection.wait(self._number, seconds)
 
-    def _how_it_ended(self) -> str:
+    def _how_it_ended(self) -> Died | Interrupted:
         # The socket closes a moment before the process is gone; one that closed it on purpose is still there.
         self._wait_for_report(1.0)
-        return "it closed its connection" if self._report is None else reason(self._report, self.limits)
+        if self._report is not None:
+            return (Interrupted if by_host(self._report, self.limits) else Died)(reason(self._report, self.limits))
+        if self._connection.closed:
+            return Interrupted("the preloaded process has ended")
+        return Died("it closed its connection")
 
     def _end(self) -> None:
         """Kill the jail's processes and wait until they are gone."""
@@ -260,6 +265,19 @@ def _take_scan(decoder: Decoder, originals: list[Any]) -> tuple[list[tuple[int, 
     return [(line, clean(name, 120)) for line, name in uses], cuda is True
 
 
+def by_host(report: control.Report, limits: Limits) -> bool:
+    """Tell whether a jail ended by no doing of its own: not started, or killed by more than its limits.
+
+    Code behind the system-call filter cannot kill itself in this way.
+    """
+    killed = report.status > 0 and os.WIFSIGNALED(report.status) and os.WTERMSIG(report.status) == signal.SIGKILL
+    return report.status == control.NO_START or (killed and not _used_up_its_time(report, limits))
+
+
+def _used_up_its_time(report: control.Report, limits: Limits) -> bool:
+    return report.cpu_seconds >= limits.cpu_seconds - 1
+
+
 def reason(report: control.Report, limits: Limits) -> str:
     """Return a sentence that says how a jail ended."""
     status = report.status
@@ -274,12 +292,12 @@ def reason(report: control.Report, limits: Limits) -> str:
     if os.WIFEXITED(status):
         return f"it ended the process (exit status {os.WEXITSTATUS(status)})"
     number = os.WTERMSIG(status)
-    if report.cpu_seconds >= limits.cpu_seconds - 1 and number in (signal.SIGKILL, signal.SIGXCPU):
+    if _used_up_its_time(report, limits) and number in (signal.SIGKILL, signal.SIGXCPU):
         return f"it used more than {limits.cpu_seconds} seconds of processor time"
     if number == signal.SIGSYS:
         return "it made a forbidden system call"
     if number == signal.SIGKILL:
-        return "it was killed, probably because the machine ran out of memory"
+        return "it was killed from outside, perhaps because the machine ran out of memory"
     with contextlib.suppress(ValueError):
         return f"it crashed (signal {number}, {signal.strsignal(number)})"
     return f"it crashed (signal {number})"

@@ -105,7 +105,7 @@ def probe_landlock(folder: Path) -> None:
 
 def probe_namespaces(folder: Path, readable: list[Path], uid: int) -> None:
     """Enter the outer and the inner namespaces, as a jail does, and look around."""
-    outer = namespaces.enter_outer(folder, readable, uid)
+    outer = namespaces.enter_outer(Path(tempfile.mkdtemp(dir=folder)), readable, uid)
 
     def inside() -> None:
         private = namespaces.enter_inner(outer, 1 << 20)

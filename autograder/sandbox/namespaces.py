@@ -57,16 +57,19 @@ def enter_outer(mount_point: Path, readable: Sequence[Path], unprivileged: int) 
     """Enter the outer namespaces; returns in the first process of a new PID namespace.
 
     The process that calls this stays behind, waits, and ends with the same status. `mount_point` is an
-    empty folder. Raises OSError in the calling process where the host does not allow it.
+    empty folder; it is removed. Raises OSError in the calling process where the host does not allow it.
     """
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
     as_root = _unshare(proc, unprivileged)
     linux.mount("none", "/", None, REC | PRIVATE)
     _build_root(mount_point, readable)
+    beside = os.open(mount_point.parent, os.O_PATH | os.O_DIRECTORY)
     os.chdir(mount_point)
     linux.syscall("pivot_root", b".", b".")
     linux.unmount(".", DETACH)
     os.chdir("/")
+    os.rmdir(mount_point.name, dir_fd=beside)  # here rather than by the coordinator, which may be gone
+    os.close(beside)
     child = os.fork()
     if child:
         _stay_behind(child)

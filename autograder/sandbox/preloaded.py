@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from autograder.sandbox import control, errors, launch, tree
-from autograder.sandbox.errors import IsolationUnavailable, SandboxError
+from autograder.sandbox.errors import Interrupted, IsolationUnavailable, SandboxError
 from autograder.sandbox.files import read_files
 from autograder.sandbox.isolation import wanted
 from autograder.sandbox.jail import Jail
@@ -40,7 +40,7 @@ class Connection:
         try:
             control.send_descriptor(door, b"connect", theirs.fileno())
         except OSError:
-            raise SandboxError("the preloaded process has ended") from None
+            raise Interrupted("the preloaded process has ended") from None
         finally:
             theirs.close()
         self.reports: dict[int, control.Report] = {}
@@ -121,9 +121,12 @@ class Preloaded:
         wanted(isolation)  # a misspelt level is the caller's mistake, at once
         self._local = threading.local()
         self._owner = os.getpid()
-        self._folder = tempfile.mkdtemp(prefix="sandbox-")
-        os.chmod(self._folder, 0o711)  # jails of another user pass through it, and see nothing on the way
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 — closed with the process
+        try:
+            self._log = tempfile.TemporaryFile()  # noqa: SIM115 — closed with the process
+            # The preloaded process makes it, and removes it if it is left alone.
+            self._folder = os.path.join(tempfile.gettempdir(), f"sandbox-{os.urandom(8).hex()}")
+        except OSError as error:
+            raise SandboxError(f"no temporary file can be made: {error}") from None
         self._lifeline, lifeline = socket.socketpair()
         self._door, door = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         arguments: list[object] = [
@@ -148,13 +151,16 @@ class Preloaded:
             if "error" in hello:
                 raise getattr(errors, hello["error"])(hello["message"])
         except BaseException:
+            self._kill()  # it may be importing, deaf to everything
             self.close()
             raise
         self.level: str = hello["level"]
         self.layers: tuple[str, ...] = tuple(hello["layers"])
-        if "mount namespace" in self.layers:
-            # It was the place for the new root, which has left it; the private folders are elsewhere.
-            tree.remove_folder(self._folder)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there to start jails; it says nothing after its start until it ends."""
+        return not select.select([self._lifeline], [], [], 0)[0]
 
     def _hello(self) -> dict:
         """Return what the preloaded process says of itself when it is ready."""
@@ -176,7 +182,7 @@ class Preloaded:
     def start(self, files: Mapping[str, Path | bytes], limits: Limits | None = None) -> Jail:
         """Start a jail whose private folder holds copies of the given files, by the name they get there.
 
-        Raises BadFile for what is no regular file, SandboxError if the jail does not start.
+        Raises BadFile for what is no regular file, Interrupted if the jail does not start.
         """
         limits = limits or Limits()
         return Jail(self._connection(), read_files(files, limits.files_mb), limits)
@@ -203,11 +209,14 @@ class Preloaded:
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(OSError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._kill()
             self._process.wait()
         tree.remove_folder(self._folder)
         self._log.close()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def __enter__(self) -> Preloaded:
         return self

@@ -65,6 +65,7 @@ OPEN, OPENAT = (2, None), (257, 56)
 KILL, TGKILL = (62, 129), (234, 131)
 ARCH_PRCTL = (158, None)
 
+SIGKILL = 9
 CLONE_THREAD = 0x10000
 O_ACCMODE, O_TRUNC = 3, 0x200
 CLONE_NAMESPACES = 0x7E020080
@@ -113,6 +114,18 @@ def _one_of(index: int, values: Sequence[int]) -> list[Instruction]:
     for value in values:
         body += [(_JUMP_EQ, 0, 1, value), (_RETURN, 0, 0, _ALLOW)]
     return [*body, (_RETURN, 0, 0, _REFUSE)]
+
+
+def _signal_rule(pid: int, signal: int) -> list[Instruction]:
+    """Return a body that allows a process to signal itself, except to kill itself: that is how the host ends it."""
+    return [
+        (_LOAD, 0, 0, _argument(0)),
+        (_JUMP_EQ, 0, 2, pid),
+        (_LOAD, 0, 0, _argument(signal)),
+        (_JUMP_EQ, 0, 1, SIGKILL),
+        (_RETURN, 0, 0, _REFUSE),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
 
 
 def _open_rule(number: int | None, flags: int) -> list[Instruction]:
@@ -164,8 +177,8 @@ def program(machine: str, pid: int) -> bytes:
     code += _rule(PRCTL[column], _one_of(0, HARMLESS_PRCTL))
     code += _rule(IOCTL[column], _one_of(1, HARMLESS_IOCTL))
     code += _rule(FCNTL[column], _one_of(1, HARMLESS_FCNTL))
-    code += _rule(KILL[column], _one_of(0, (pid,)))
-    code += _rule(TGKILL[column], _one_of(0, (pid,)))
+    code += _rule(KILL[column], _signal_rule(pid, 1))
+    code += _rule(TGKILL[column], _signal_rule(pid, 2))
     code += _rule(
         PRLIMIT64[column],  # own limits, reading only
         [

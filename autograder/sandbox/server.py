@@ -75,6 +75,8 @@ def main(
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
     try:
+        os.mkdir(folder)
+        os.chmod(folder, 0o711)  # jails of another user pass through it, and see nothing on the way
         paths = readable_paths(Path(path) for path in readable)
         plan = available_plan(isolation, Path(folder), paths, uid)
         preload(modules)
@@ -90,7 +92,8 @@ def main(
         kind = type(error).__name__ if isinstance(error, SandboxError) else "SandboxError"
         hello.sendall(json.dumps({"error": kind, "message": str(error) or type(error).__name__}).encode() + b"\n")
         return
-    hello.sendall(json.dumps({"level": plan.level, "layers": plan.layers}).encode() + b"\n")
+    with contextlib.suppress(OSError):  # if the coordinator is gone by now, the server's loop sees it too
+        hello.sendall(json.dumps({"level": plan.level, "layers": plan.layers}).encode() + b"\n")
     server = Server(hello, socket.socket(fileno=door), plan, place)
     start = server.serve()
     if start is not None:

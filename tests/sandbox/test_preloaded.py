@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sandbox import BadFile, Died, Jail, Preloaded, SandboxError, tree
+from autograder.sandbox import BadFile, Died, Interrupted, Jail, Preloaded, StudentRaised, tree
 
 Start = Callable[..., Jail]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -147,22 +147,64 @@ def test_closing_ends_every_jail_and_leaves_no_file() -> None:
     preloaded.close()
     assert wait_until_gone(family) == set()
     assert not os.path.exists(preloaded._folder)
-    with pytest.raises(Died):
+    with pytest.raises(Interrupted):
         jail.call(0, "f", (1,), seconds=10)
-    with pytest.raises(SandboxError):
+    with pytest.raises(Interrupted):
         preloaded.start({"m.py": ECHO})
 
 
 @linux_only
-def test_a_preloaded_process_that_is_killed_costs_clear_errors(jail_with: Start) -> None:
-    with Preloaded("process") as preloaded:
+@pytest.mark.parametrize("level", ["best", "process"])
+def test_a_preloaded_process_that_is_killed_is_not_taken_for_the_code_s_doing(level: str, jail_with: Start) -> None:
+    with Preloaded(level) as preloaded:
         jail = jail_with(preloaded, "def f(): return 1")
+        assert preloaded.alive
         os.kill(preloaded._process.pid, signal.SIGKILL)
-        time.sleep(0.5)
-        with pytest.raises(Died):
+        while preloaded.alive:
+            time.sleep(0.01)
+        with pytest.raises(Interrupted, match="preloaded process has ended"):
             jail.call(0, "f", seconds=10)
-        with pytest.raises(SandboxError):
+        with pytest.raises(Interrupted):
             preloaded.start({"m.py": ECHO})
+
+
+@linux_only
+def test_a_jail_that_is_killed_from_outside_is_interrupted_not_dead(preloaded: Preloaded, jail_with: Start) -> None:
+    before = below(preloaded._process.pid)
+    jail = jail_with(preloaded, "import time\ndef f(): time.sleep(30)")
+    (process,) = below(preloaded._process.pid) - before
+    threading.Timer(0.2, lambda: os.kill(process, signal.SIGKILL)).start()
+    with pytest.raises(Interrupted, match="killed from outside"):
+        jail.call(0, "f", seconds=20)
+    assert preloaded.alive
+
+
+@linux_only
+def test_behind_the_filter_code_cannot_kill_itself_as_the_host_would(walled: Preloaded, jail_with: Start) -> None:
+    source = "import os, signal, threading\n"
+    source += "def f(): os.kill(os.getpid(), 9)\ndef g(): signal.pthread_kill(threading.get_ident(), 9)"
+    jail = jail_with(walled, source)
+    for function in ("f", "g"):
+        with pytest.raises(StudentRaised, match="PermissionError"):
+            jail.call(0, function, seconds=10)
+
+
+@linux_only
+def test_a_coordinator_that_is_killed_early_leaves_no_folder(tmp_path: Path) -> None:
+    for level in ("best", "process"):
+        script = f"from autograder.sandbox import Preloaded; Preloaded({level!r})"
+        started = subprocess.Popen(
+            [sys.executable, "-c", script], cwd=Path(__file__).parents[2], env={**os.environ, "TMPDIR": str(tmp_path)}
+        )
+        end = time.monotonic() + 30
+        while not list(tmp_path.iterdir()) and time.monotonic() < end:
+            time.sleep(0.005)
+        assert list(tmp_path.iterdir())
+        family = below(started.pid) - {started.pid}
+        started.kill()
+        started.wait()
+        assert family and wait_until_gone(family, 60) == set()
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_only_regular_files_enter(best: Preloaded, tmp_path: Path) -> None:
