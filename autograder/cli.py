@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Generator, Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -229,8 +230,9 @@ def grade(
         )
 
     outcomes: list[Any] = []
-    stopped = False
-    try:
+    unchanged: set[str] = set()
+
+    def graded() -> Generator[dict[str, Any], None, None]:
         with _progress(quiet or as_json) as progress:
             task = progress.add_task(name, total=len(chosen))
             for outcome in grading.grade(
@@ -238,20 +240,25 @@ def grade(
                 dataset=data, accept_weaker=accept_weaker,
             ):  # fmt: skip
                 outcomes.append(outcome)
+                if outcome.record:
+                    unchanged.update([] if outcome.fresh else [outcome.student])
+                    yield outcome.record
                 if not quiet and not as_json and outcome.record and outcome.fresh:
                     for line in (_line(outcome.record), *map(_notice, outcome.record["notices"])):
                         progress.console.print(line, markup=False, soft_wrap=True)
                 progress.advance(task)
                 progress.refresh()
-    except KeyboardInterrupt:
-        stopped = True
-    finally:
-        if outcomes:
-            unchanged = {one.student for one in outcomes if not one.fresh}
-            gradebook.save(found, assignment, [one.record for one in outcomes if one.record], unchanged)
-    if stopped:
-        done = sum(one.record is not None for one in outcomes)
-        err.print(f"Stopped: {done} of {len(chosen)} are graded and kept. The same command goes on from there.")
+
+    stopped: UserError | KeyboardInterrupt | None = None
+    try:
+        with contextlib.closing(graded()) as records:
+            gradebook.save(found, assignment, records, unchanged)
+    except (UserError, KeyboardInterrupt) as error:
+        stopped = error
+    done = sum(one.record is not None for one in outcomes)
+    kept = f"{done} of {len(chosen)} are graded and kept. The same command goes on from there."
+    if isinstance(stopped, KeyboardInterrupt):
+        err.print(f"Stopped: {kept}")
         raise typer.Exit(130)
     if as_json:
         for one in outcomes:
@@ -263,7 +270,9 @@ def grade(
             out.print(f"{len(unchanged)} unchanged since they were graded (--force grades them again).")
     failed = [one for one in outcomes if one.record is None]
     for one in failed:
-        err.print(f"{one.student}: not graded: {one.trouble.lstrip('!')}", markup=False)
+        err.print(f"{one.student}: not graded: {one.trouble}", markup=False)
+    if stopped:
+        raise UserError(f"{stopped} {kept}" if any(one.fresh and one.record for one in outcomes) else str(stopped))
     if failed:
         raise UserError(f"{len(failed)} of {len(outcomes)} submissions were not graded; the others are recorded.")
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import compute_checksum, determine_grade, is_task, parse_utc
-from sqlalchemy.exc import SAWarning, SQLAlchemyError
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError, SAWarning, SQLAlchemyError
 
 from autograder.assignment import Assignment, load_assignment
 from autograder.course import Course
@@ -23,6 +25,9 @@ from autograder.nbgrader.show import score_of
 from autograder.nbgrader.submission import released_notebook, submitted_notebook
 from autograder.plain_file import Unreadable, read_plain_file
 
+T = TypeVar("T")
+WAIT_SECONDS = 10
+"""How long to wait for another program that is writing to the gradebook, by the second: Ctrl-C gets through between."""
 Row = tuple[float | None, float | None, bool, float]
 """auto_score, manual_score, needs_manual_grade, max_score."""
 
@@ -84,7 +89,7 @@ def save(
     records: Iterable[dict[str, Any]],
     unchanged: Collection[str] = (),
 ) -> None:
-    """Write graded submissions into the gradebook, one transaction each.
+    """Write submissions into the gradebook as they are graded, one transaction each.
 
     Scores, comments and extra credit that a person entered are left alone; a row with a person's score is
     marked for another look, as nbgrader does. An assignment that the gradebook does not know is released
@@ -93,15 +98,31 @@ def save(
     Args:
         course: the course.
         assignment: the assignment, or its name.
-        records: what grading found, one record per submission.
+        records: what grading finds, one record per submission. They are gone through to the end even where the
+            gradebook cannot be used, so that a generator does its work.
         unchanged: students whose record is the one of an earlier run. Where their scores already stand in the
             gradebook, no row is marked: the person has seen what there is to see.
 
     Raises:
         UserError: the gradebook cannot be used, or does not fit the assignment.
     """
-    if isinstance(assignment, str):
-        assignment = load_assignment(course, assignment)
+    records = iter(records)
+    first = next(records, None)
+    if first is None:
+        return
+    try:
+        if isinstance(assignment, str):
+            assignment = load_assignment(course, assignment)
+        _save_all(course, assignment, itertools.chain([first], records), unchanged)
+    except UserError:
+        for _ in records:
+            pass
+        raise
+
+
+def _save_all(
+    course: Course, assignment: Assignment, records: Iterable[dict[str, Any]], unchanged: Collection[str]
+) -> None:
     _demand_release(course, assignment)
     released = released_notebook(course, assignment)
     penalties = AssignLatePenalties(config=load_config(course))
@@ -193,6 +214,8 @@ def _standing(submission: Any) -> Standing:
 @contextlib.contextmanager
 def _one_transaction(session: Any) -> Iterator[None]:
     """Hold back the commits of nbgrader's methods, one for each row they add, and commit once at the end."""
+    if session.get_bind().dialect.name == "sqlite":  # before anything is read: another program may be writing
+        _when_free(lambda: session.execute(text("BEGIN IMMEDIATE")), session.rollback)
     session.commit = session.flush
     try:
         yield
@@ -317,21 +340,45 @@ def demand_same_cells(gradebook: Any, assignment: Assignment, released: Any) -> 
 @contextlib.contextmanager
 def _open(course: Course, url: str = "") -> Iterator[Any]:
     url = url or database(course)
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        address = address.update_query_dict({"timeout": "1"})
     try:
-        with Gradebook(url) as gradebook:
+        with _when_free(lambda: Gradebook(address)) as gradebook:
             yield gradebook
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, InvalidEntry) as error:
         raise UserError(_problem(url, error)) from None
 
 
-def _problem(url: str, error: SQLAlchemyError) -> str:
+def _when_free(action: Callable[[], T], between: Callable[[], object] = lambda: None) -> T:
+    """Do something to the gradebook as soon as no other program is writing to it."""
+    for _ in range(WAIT_SECONDS - 1):
+        try:
+            return action()
+        except OperationalError as error:
+            if not _is_locked(str(error.orig)):
+                raise
+            between()
+    return action()
+
+
+def _is_locked(reason: str) -> bool:
+    return "locked" in reason or "busy" in reason
+
+
+def _problem(url: str, error: Exception) -> str:
     reason = str(getattr(error, "orig", None) or error).split("\n")[0]
     where = url.removeprefix("sqlite:///")
-    if "locked" in reason or "busy" in reason:
+    if _is_locked(reason):
         return f"{where}: another program is writing to the gradebook. Close it, or wait, and try again."
     if "no such column" in reason or "no such table" in reason:
         return (
             f"{where}: the gradebook was made by an older nbgrader ({reason}). Make a copy of it, then run "
             "`nbgrader db upgrade` in the course folder."
         )
-    return f"{where}: the gradebook cannot be used: {reason}."
+    if "not a database" in reason or "malformed" in reason:
+        return (
+            f"{where}: the gradebook is damaged ({reason}). Put it back from a copy. Without one, move it away and "
+            "grade again: automatic scores are entered anew, what a person entered is lost."
+        )
+    return f"{where}: the gradebook cannot be used: {reason}. Mend this and try again."

@@ -11,8 +11,8 @@ from autograder.assignment import Assignment
 from autograder.grading.backend import JailBackend
 from autograder.grading.records import SCHEMA, Record
 from autograder.grading.submission import Submission
-from autograder.sandbox import Jail
-from toolbox.checks import CheckResult, Setting, rounded, run_checks, total
+from autograder.sandbox import Interrupted, Jail
+from toolbox.checks import CheckResult, ChecksBroken, Setting, rounded, run_checks, total
 from toolbox.data import Data
 
 
@@ -50,6 +50,7 @@ def examine(
 
     Raises:
         ChecksBroken: the checks cannot be run; the author has to mend them.
+        Interrupted: the host ended the jail, so that nothing can be said of the submission.
     """
     assignment = examination.assignment
     started = time.process_time()
@@ -67,6 +68,10 @@ def examine(
                 until_lost=examination.until_lost,
             ),
         )
+    except ChecksBroken as error:
+        if isinstance(error.__cause__, Interrupted):
+            raise error.__cause__ from None
+        raise
     finally:
         backend.close()
     if backend.forbidden and assignment.forbidden.policy == "zero":

@@ -11,7 +11,8 @@ import selectors
 import signal
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +25,7 @@ from autograder.grading import records
 from autograder.grading.examiner import Examination, examine
 from autograder.grading.records import Record
 from autograder.grading.submission import read_submission
-from autograder.sandbox import IsolationUnavailable, Limits, Preloaded
+from autograder.sandbox import Interrupted, IsolationUnavailable, Limits, Preloaded, SandboxError
 from autograder.sandbox.isolation import LEVELS
 from autograder.sandbox.linux import keep_freed_memory
 from toolbox import data
@@ -32,7 +33,8 @@ from toolbox.checks import ChecksBroken, LocalBackend, Setting, load_checks, run
 
 EXAMINER_SECONDS = 900
 """A backstop: what an examiner may take before it is given up; the checks' own limits come far earlier."""
-TRIES = 2
+TRIES = 3
+"""How often a submission is begun whose examination is cut short: killed from outside, say. No score comes of that."""
 PRELOADED = ("torch", "numpy", "toolbox.solver", "toolbox.losses", "toolbox.gradients")
 """What jails find imported: student modules use little else."""
 
@@ -104,10 +106,15 @@ def grade(
             todo.append((student, key))  # the files are read again when their turn comes
     if not todo:
         return
+    records.tidy(course, assignment.name)
     with contextlib.ExitStack() as stack:
-        preloaded = stack.enter_context(_preload(course, isolation, accept_weaker))
+
+        def preload() -> Preloaded:
+            return stack.enter_context(_preload(course, isolation, accept_weaker))
+
+        preloaded = preload()
         examination = replace(_prepare(assignment, seed, preloaded, dataset), until_lost=until_lost)
-        for outcome in _examine_all(course, examination, preloaded, todo, workers or os.cpu_count() or 1):
+        for outcome in _examine_all(course, examination, preloaded, preload, todo, workers or os.cpu_count() or 1):
             if outcome.record is not None:
                 records.write(course, outcome.record)
             yield outcome
@@ -119,6 +126,8 @@ def _preload(course: Course, isolation: str | None, accept_weaker: bool) -> Prel
         preloaded = Preloaded(asked, PRELOADED)
     except IsolationUnavailable as error:
         raise UserError(f"{error} `autograder doctor` shows what this machine offers.") from None
+    except SandboxError as error:
+        raise UserError(f"Student code has no place to run: {error}. Mend this and grade again.") from None
     minimum = course.grading.minimum
     if LEVELS.index(preloaded.level) < LEVELS.index(minimum) and not accept_weaker:
         preloaded.close()
@@ -167,15 +176,23 @@ def _warm_up(assignment: Assignment, loaded: data.Data) -> None:
 
 
 def _examine_all(
-    course: Course, examination: Examination, preloaded: Preloaded, todo: list[tuple[str, str]], workers: int
+    course: Course,
+    examination: Examination,
+    preloaded: Preloaded,
+    preload: Callable[[], Preloaded],
+    todo: list[tuple[str, str]],
+    workers: int,
 ) -> Iterator[Outcome]:
-    waiting = [(student, key, 1) for student, key in reversed(todo)]
+    waiting = deque((student, key, 1) for student, key in todo)
     running: dict[int, _Running] = {}
     with selectors.DefaultSelector() as selector:
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
-                    student, key, tries = waiting.pop()
+                    if not preloaded.alive:
+                        preloaded.close()
+                        preloaded = preload()
+                    student, key, tries = waiting.popleft()
                     with _interrupts_held_back():  # the examiner never sees one
                         started = _fork(course, examination, preloaded, student, key, tries)
                         running[started.pipe] = started
@@ -188,8 +205,8 @@ def _examine_all(
                         continue
                     selector.unregister(one.pipe)
                     del running[one.pipe]
-                    outcome = _finish(one)
-                    if outcome.record is None and one.tries < TRIES and not outcome.trouble.startswith("!"):
+                    outcome, cut_short = _finish(one)
+                    if cut_short and one.tries < TRIES:
                         waiting.append((one.student, one.key, one.tries + 1))
                     else:
                         yield outcome
@@ -241,13 +258,15 @@ def _record_or_trouble(
     try:
         submission = read_submission(course, examination.assignment, student)
         if key != records.key(examination.assignment, submission, examination.seed, examination.data.name):
-            return {"trouble": "!the submission or the assignment changed meanwhile; grade it again"}
+            return {"trouble": "the submission or the assignment changed meanwhile; grade it again"}
         return {"record": examine(examination, submission, key, lambda files: preloaded.start(files, jail_limits))}
     except ChecksBroken as error:
-        return {"trouble": f"!the checks cannot be run: {error}"}
+        return {"trouble": f"the checks cannot be run: {error}"}
+    except Interrupted as error:
+        return {"cut short": error.reason}
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
-        return {"trouble": f"{type(error).__name__}: {error} ({os.path.basename(last.filename)}, line {last.lineno})"}
+        return {"cut short": f"{type(error).__name__}: {error} ({os.path.basename(last.filename)}, line {last.lineno})"}
 
 
 def _send(pipe: int, message: dict[str, Any]) -> None:
@@ -256,14 +275,23 @@ def _send(pipe: int, message: dict[str, Any]) -> None:
         content = content[os.write(pipe, content) :]
 
 
-def _finish(one: _Running) -> Outcome:
+def _finish(one: _Running) -> tuple[Outcome, bool]:
+    """Return what an examiner that has ended sent, and whether it was cut short."""
     os.close(one.pipe)
     _, status = os.waitpid(one.pid, 0)
     try:
         message = json.loads(bytes(one.received))
     except ValueError:
-        return Outcome(one.student, None, trouble=f"the examiner ended early (wait status {status})")
-    return Outcome(one.student, message.get("record"), trouble=message.get("trouble", ""))
+        code = os.waitstatus_to_exitcode(status)
+        how = f"was killed (signal {-code})" if code < 0 else f"ended early (exit status {code})"
+        message = {"cut short": f"its examiner {how}"}
+    if why := message.get("cut short"):
+        trouble = (
+            f"its examination was cut short {TRIES} times, at last because: {why}. Run the same command again; "
+            "if the machine runs out of memory, with fewer --workers."
+        )
+        return Outcome(one.student, None, trouble=trouble), True
+    return Outcome(one.student, message.get("record"), trouble=message.get("trouble", "")), False
 
 
 def _kill(pid: int) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
+import time
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +19,8 @@ from autograder.errors import UserError
 from autograder.grading.submission import Submission, read_submission
 
 SCHEMA = 1
+LEFT_SECONDS = 60
+"""A record that is still half written after so long was given up: writing takes a moment."""
 Record = dict[str, Any]
 
 
@@ -42,7 +46,15 @@ def write(course: Course, record: Record) -> None:
             os.unlink(name)
             raise
     except OSError as error:
-        raise UserError(f"{target}: the record cannot be written: {error.strerror}.") from None
+        raise UserError(f"{target}: the record cannot be written: {error.strerror}. Mend this and grade again.") from None
+
+
+def tidy(course: Course, assignment: str) -> None:
+    """Remove what runs that were killed while they wrote a record have left; it is of no use to anybody."""
+    with contextlib.suppress(OSError):
+        for left in (course.results / assignment).glob(".*.tmp"):
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink()
 
 
 def read(course: Course, assignment: str, student: str) -> Record | None:

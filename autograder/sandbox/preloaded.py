@@ -172,7 +172,7 @@ class Preloaded:
                 if not more:
                     self._log.seek(0)
                     text = self._log.read().decode(errors="replace").strip()
-                    raise SandboxError(f"the preloaded process ended at its start: {text[-500:]}")
+                    raise SandboxError(f"the preloaded process ended at its start: {text[-500:] or 'it was killed'}")
                 said += more
         except TimeoutError:
             raise SandboxError(f"the preloaded process was not ready after {START_SECONDS} seconds") from None

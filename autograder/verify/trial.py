@@ -97,7 +97,7 @@ def _hand_in(folder: Path, attempt: Attempt, models: list[Path]) -> None:
 
 def _verdict(outcome: Outcome) -> Verdict:
     if outcome.record is None:
-        return Verdict(trouble=outcome.trouble.lstrip("!"))
+        return Verdict(trouble=outcome.trouble)
     checks = outcome.record["checks"]
     return Verdict(
         lost={check["id"]: check["message"] for check in checks if check["status"] != "passed"},

@@ -108,7 +108,7 @@ def run_checks(
         on_result: called with each result as it comes.
 
     Raises:
-        ChecksBroken: the checks cannot be run.
+        ChecksBroken: the checks cannot be run; its cause is what the check or the backend raised.
     """
     checks = load_checks(folder)
     by_id = {check.id: check for check in checks}
@@ -139,6 +139,7 @@ class _Session:
         }
         self.lost = False
         self.broken: str | None = None
+        self.cause: BaseException | None = None  # what was raised, where the checks are broken
 
     @pytest.fixture
     def perform(self) -> Callable[[Check], None]:
@@ -157,7 +158,7 @@ class _Session:
         if missing:
             self.broken = f"pytest does not collect the check {missing[0]}"
             return True
-        while waiting and not (self.setting.until_lost and self.lost):
+        while waiting and not self.broken and not (self.setting.until_lost and self.lost):
             item = waiting.pop(min(waiting, key=self._risk))
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         return True
@@ -165,6 +166,9 @@ class _Session:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:  # nothing that a student does gets here
             self.broken = f"{report.nodeid}: {report.longreprtext}"
+
+    def pytest_exception_interact(self, call: pytest.CallInfo[None]) -> None:
+        self.cause = call.excinfo.value if call.excinfo else None
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -350,7 +354,8 @@ def _pytest(folder: Path, session: _Session) -> None:
     if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if session.broken or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        raise ChecksBroken(f"{folder}: {session.broken or output.getvalue() or f'pytest ended with {code}'}")
+        reason = session.broken or output.getvalue() or f"pytest ended with {code}"
+        raise ChecksBroken(f"{folder}: {reason}") from session.cause
 
 
 _loaded_from: list[Path] = []
