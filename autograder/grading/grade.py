@@ -109,10 +109,10 @@ def grade(
     records.tidy(course, assignment.name)
     with contextlib.ExitStack() as stack:
 
-        def preload() -> Preloaded:
-            return stack.enter_context(_preload(course, isolation, accept_weaker))
+        def preload(level: str | None) -> Preloaded:
+            return stack.enter_context(_preload(course, level, accept_weaker))
 
-        preloaded = preload()
+        preloaded = preload(isolation)
         examination = replace(_prepare(assignment, seed, preloaded, dataset), until_lost=until_lost)
         for outcome in _examine_all(course, examination, preloaded, preload, todo, workers or os.cpu_count() or 1):
             if outcome.record is not None:
@@ -179,7 +179,7 @@ def _examine_all(
     course: Course,
     examination: Examination,
     preloaded: Preloaded,
-    preload: Callable[[], Preloaded],
+    preload: Callable[[str], Preloaded],
     todo: list[tuple[str, str]],
     workers: int,
 ) -> Iterator[Outcome]:
@@ -191,7 +191,7 @@ def _examine_all(
                 while waiting and len(running) < workers:
                     if not preloaded.alive:
                         preloaded.close()
-                        preloaded = preload()
+                        preloaded = preload(examination.level)
                     student, key, tries = waiting.popleft()
                     with _interrupts_held_back():  # the examiner never sees one
                         started = _fork(course, examination, preloaded, student, key, tries)

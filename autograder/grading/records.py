@@ -46,7 +46,8 @@ def write(course: Course, record: Record) -> None:
             os.unlink(name)
             raise
     except OSError as error:
-        raise UserError(f"{target}: the record cannot be written: {error.strerror}. Mend this and grade again.") from None
+        reason = f"the record cannot be written: {error.strerror}"
+        raise UserError(f"{target}: {reason}. Mend this and grade again.") from None
 
 
 def tidy(course: Course, assignment: str) -> None:

@@ -1,0 +1,106 @@
+"""Killing the grader's processes costs time and nothing else; `make killtest` does it at length."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from autograder.course import open_course, secret_seed
+from autograder.gradebook import rows
+from autograder.grading import records
+from autograder.release.build import generate
+from benchmarks.kills import ANSWERER, EXAMINER, MIX, PRELOADED, Grading, disturb, outcome
+from tests.tiny_course import REPOSITORY, make_course, submit
+
+pytestmark = [
+    pytest.mark.xdist_group("crash"),
+    pytest.mark.skipif(sys.platform != "linux", reason="finds the grader's processes in /proc"),
+]
+SLOW = "import time\n\ndef double(x):\n    time.sleep(0.3)\n    return {} * x\n"
+
+
+@pytest.fixture
+def course(tmp_path):
+    """Make a released course with three quick submissions."""
+    made = make_course(tmp_path / "course")
+    generate(made, "tiny")
+    secret_seed(made)
+    for student in ("ann", "ben", "cleo"):
+        submit(made, student, answer="Because.")
+    return made
+
+
+def slow(course, student, factor=2, source=SLOW):
+    (submit(course, student) / "tiny.py").write_text(source.format(factor))
+
+
+def autograder(course, *more):
+    command = [sys.executable, "-m", "autograder", "grade", "tiny", "--course", str(course.root), *more]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+
+
+def scores(course):
+    found = {path.stem: records.read(course, "tiny", path.stem) for path in (course.results / "tiny").glob("*.json")}
+    return {student: record["score"] for student, record in found.items()}
+
+
+def kill_when_there(grading, kind):
+    """Kill a process of this kind, as soon as there is one, and return it."""
+    end = time.monotonic() + 60
+    while not (found := grading.family()[kind]) and time.monotonic() < end:
+        time.sleep(0.01)
+    os.kill(found[-1], signal.SIGKILL)
+    return found[-1]
+
+
+def test_random_kills_change_neither_records_nor_gradebook(course, tmp_path):
+    for number in range(9):
+        slow(course, f"student{number}", factor=2 + number % 2)
+    undisturbed = open_course(Path(shutil.copytree(course.root, tmp_path / "undisturbed")))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    disturb(undisturbed, "tiny", 12, 0, 0, temporary)
+    tally = disturb(course, "tiny", 12, len(MIX), 20310203, temporary)
+    assert sum(tally.killed.values()) >= len(MIX) / 2 and tally.runs > 1
+    assert outcome(course, "tiny") == outcome(undisturbed, "tiny")
+    assert set(scores(course).values()) == {0, 4}
+    assert tally.rewritten == set() and tally.left == []
+
+
+@pytest.mark.parametrize("kind", [PRELOADED, EXAMINER, ANSWERER])
+@pytest.mark.parametrize("isolation", ["best", "process"])
+def test_one_kill_is_made_up_for_by_the_same_run(course, tmp_path, kind, isolation):
+    slow(course, "slow")
+    grading = Grading(course, "tiny", tmp_path, "--isolation", isolation)
+    while len(scores(course)) < 3 or not grading.family()[ANSWERER]:
+        assert grading.process.poll() is None
+        time.sleep(0.01)
+    kill_when_there(grading, kind)
+    assert grading.process.communicate(timeout=60) and grading.process.returncode == 0
+    assert scores(course) == {"ann": 4, "ben": 4, "cleo": 4, "slow": 4}
+    assert {student: cells["double"][0] for student, cells in rows(course, "tiny").items()} == scores(course)
+
+
+def test_whoever_is_killed_at_every_try_is_named_and_keeps_nobody_waiting(course, tmp_path):
+    slow(course, "unlucky", source="import time\ntime.sleep(3)\ndef double(x): return {} * x\n")
+    grading = Grading(course, "tiny", tmp_path)
+    while len(scores(course)) < 3:
+        assert grading.process.poll() is None
+        time.sleep(0.01)
+    for kind in (EXAMINER, ANSWERER, ANSWERER):
+        process = kill_when_there(grading, kind)
+        while process in grading.family()[kind]:
+            time.sleep(0.01)
+    said = grading.process.communicate(timeout=60)[1]
+    assert grading.process.returncode == 1 and "Traceback" not in said
+    assert "unlucky: not graded: its examination was cut short 3 times" in said and "killed from outside" in said
+    assert set(scores(course)) == {"ann", "ben", "cleo"}
+    assert autograder(course).returncode == 0
+    assert scores(course)["unlucky"] == 4
