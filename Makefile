@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 NAMES  := $(notdir $(patsubst %/,%,$(wildcard assignments/*/)))
 
-.PHONY: demo test fuzz lint release verify notebooks bench clean help
+.PHONY: demo test fuzz killtest lint release verify notebooks bench clean help
 
 help:            ## show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */	/'
@@ -18,6 +18,9 @@ test: $(READY)   ## run the test suite
 
 fuzz: $(READY)   ## try the properties of tests/fuzz on thousands of examples each (minutes)
 	FUZZ=long $(BIN)/python -m pytest tests/fuzz --hypothesis-show-statistics
+
+killtest: $(READY) ## grade 100 submissions while the grader's processes are killed at random (Linux)
+	$(BIN)/python -m benchmarks.kills
 
 lint: $(READY)   ## check style and types
 	$(BIN)/ruff check .

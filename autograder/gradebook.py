@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import compute_checksum, determine_grade, is_task, parse_utc
-from sqlalchemy import make_url, text
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import OperationalError, SAWarning, SQLAlchemyError
 
 from autograder.assignment import Assignment, load_assignment
@@ -134,7 +134,7 @@ def _save_all(
         for record in records:
             known = record["student"] in unchanged
             try:
-                with _one_transaction(gradebook.db):
+                with _one_transaction(gradebook):
                     _save_one(gradebook, course, assignment, record, released, penalties, known)
             except OSError as error:  # of one submission; what is wrong with the gradebook itself concerns all
                 gradebook.db.rollback()
@@ -212,11 +212,19 @@ def _standing(submission: Any) -> Standing:
 
 
 @contextlib.contextmanager
-def _one_transaction(session: Any) -> Iterator[None]:
+def _one_transaction(gradebook: Any) -> Iterator[None]:
     """Hold back the commits of nbgrader's methods, one for each row they add, and commit once at the end."""
+    session = gradebook.db
+
+    def flush() -> None:
+        try:
+            session.flush()
+        except SQLAlchemyError as error:  # in words already: nbgrader would write a traceback on the terminal
+            raise UserError(_problem(gradebook.engine.url, error)) from None
+
     if session.get_bind().dialect.name == "sqlite":  # before anything is read: another program may be writing
         _when_free(lambda: session.execute(text("BEGIN IMMEDIATE")), session.rollback)
-    session.commit = session.flush
+    session.commit = flush
     try:
         yield
     finally:
@@ -339,15 +347,14 @@ def demand_same_cells(gradebook: Any, assignment: Assignment, released: Any) -> 
 
 @contextlib.contextmanager
 def _open(course: Course, url: str = "") -> Iterator[Any]:
-    url = url or database(course)
-    address = make_url(url)
+    address = make_url(url or database(course))
     if address.get_backend_name() == "sqlite":
         address = address.update_query_dict({"timeout": "1"})
     try:
         with _when_free(lambda: Gradebook(address)) as gradebook:
             yield gradebook
-    except (SQLAlchemyError, InvalidEntry) as error:
-        raise UserError(_problem(url, error)) from None
+    except SQLAlchemyError as error:
+        raise UserError(_problem(address, error)) from None
 
 
 def _when_free(action: Callable[[], T], between: Callable[[], object] = lambda: None) -> T:
@@ -366,12 +373,12 @@ def _is_locked(reason: str) -> bool:
     return "locked" in reason or "busy" in reason
 
 
-def _problem(url: str, error: Exception) -> str:
+def _problem(address: URL, error: SQLAlchemyError) -> str:
     reason = str(getattr(error, "orig", None) or error).split("\n")[0]
-    where = url.removeprefix("sqlite:///")
+    where = address.database
     if _is_locked(reason):
         return f"{where}: another program is writing to the gradebook. Close it, or wait, and try again."
-    if "no such column" in reason or "no such table" in reason:
+    if any(text in reason for text in ("no such column", "has no column", "no such table")):
         return (
             f"{where}: the gradebook was made by an older nbgrader ({reason}). Make a copy of it, then run "
             "`nbgrader db upgrade` in the course folder."
