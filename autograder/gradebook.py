@@ -107,13 +107,11 @@ def save(
         UserError: the gradebook cannot be used, or does not fit the assignment.
     """
     records = iter(records)
-    first = next(records, None)
-    if first is None:
-        return
+    first = list(itertools.islice(records, 1))  # before the gradebook is opened: perhaps nothing can be graded
     try:
         if isinstance(assignment, str):
             assignment = load_assignment(course, assignment)
-        _save_all(course, assignment, itertools.chain([first], records), unchanged)
+        _save_all(course, assignment, itertools.chain(first, records), unchanged)
     except UserError:
         for _ in records:
             pass

@@ -16,7 +16,7 @@ class FastConv:
         """Slide F filters over N images.
 
         x: (N, C, H, W); w: (F, C, HH, WW); b: (F,); conv_param: `stride` and `pad`, zeros on every side.
-        Returns out (N, F, H′, W′) with H′ = 1 + (H + 2·pad − HH) / stride, and a cache for `backward`.
+        Returns out (N, F, H′, W′) with H′ = 1 + (H + 2·pad − HH) / stride rounded down, and a cache for `backward`.
         """
         x = _side_by_side(x)
         out = F.conv2d(x, _side_by_side(w), b, stride=conv_param["stride"], padding=conv_param["pad"])
@@ -43,7 +43,7 @@ class FastMaxPool:
         """Keep the largest number of each window of each channel.
 
         x: (N, C, H, W); pool_param: `pool_height`, `pool_width` and `stride`.
-        Returns out (N, C, H′, W′) with H′ = 1 + (H − pool_height) / stride, and a cache for `backward`.
+        Returns out (N, C, H′, W′) with H′ = 1 + (H − pool_height) / stride rounded down, and a cache for `backward`.
         """
         window = [pool_param["pool_height"], pool_param["pool_width"]]
         out, places = F.max_pool2d(x, window, stride=pool_param["stride"], return_indices=True)

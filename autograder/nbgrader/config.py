@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from autograder.grading.submission import STUDENT_ID
 from toolbox import validate
 
 KIT = "autograder.nbgrader.preprocessors"
@@ -70,6 +71,7 @@ def configure(c: Any, root: Path) -> None:
     _let_alembic_be_found()
     c.CourseDirectory.root = str(root.absolute())
     c.CourseDirectory.course_id = ""
+    c.CourseDirectory.student_id_exclude = ",".join(_skipped(root / "submitted"))
     c.GenerateAssignment.preprocessors = list(GENERATE)
     c.Autograde.exporter_class = "autograder.nbgrader.exporter.SubmissionExporter"
     c.Autograde.sanitize_preprocessors = list(SANITIZE)
@@ -79,6 +81,12 @@ def configure(c: Any, root: Path) -> None:
     c.GenerateFeedback.force = True  # pages are made anew: nbgrader does not notice a new score or comment
     c.ExchangeFactory.release_feedback = "autograder.nbgrader.feedback.ReleaseFeedback"
     validate.configure(c, run_nothing)
+
+
+def _skipped(submitted: Path) -> list[str]:
+    """Return the names that `autograder grade` skips too, and says so: nbgrader would make students of them."""
+    folders = sorted(submitted.iterdir()) if submitted.is_dir() else []
+    return [folder.name for folder in folders if folder.is_symlink() or not STUDENT_ID.fullmatch(folder.name)]
 
 
 def _let_alembic_be_found() -> None:

@@ -180,6 +180,16 @@ def test_a_submission_that_cannot_be_graded_ends_with_the_reason_and_status_1(co
     assert not (course.autograded / "alice" / "tiny").exists()
 
 
+def test_a_folder_that_is_no_students_stops_nobody_and_gets_no_row(course):
+    for name in ("alice", "carl cox", "-rf"):
+        submit(course, name)
+    write_record(course, record("alice"))
+    (course.submitted / "linked").symlink_to("alice")
+    done = nbgrader(course, "autograde", "tiny")
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert set(gradebook.rows(course, "tiny")) == {"alice"}
+
+
 def test_a_check_worth_other_points_than_its_cell_is_not_silently_scaled(course):
     submit(course, "alice")
     write_record(course, record("alice", max_score=5))

@@ -267,7 +267,7 @@ class _Session:
         elif result.status not in ("failed", "timeout", "not run"):
             result.status = "failed" if why == "unwritten" else "error"
         if len(failed) > 1 and len(failed) < len(check.cases):
-            result.message += f" (Cases not passed: {', '.join(failed)}.)"
+            result.message += f" (Cases not passed: {'; '.join(failed)}.)"
         return why
 
     def _try(self, check: Check, student: Proxy, case: Case) -> tuple[str, str]:

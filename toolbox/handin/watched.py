@@ -123,7 +123,10 @@ def _blame(result: CheckResult, where: str, seconds: float, status: int, manifes
         at = next((frame for frame in frames if frame[0] in manifest.files.modules), None)
         place = " It was at {}, line {}, in `{}`.".format(*at) if at else ""
         result.status = "timeout"
-        result.message = f"No answer within {seconds:g} s.{place} Look for a loop that does not end."
+        result.message = (
+            f"No answer within {seconds:g} s.{place} Look for a loop that does not end. If there is none, try again "
+            "when the computer is less busy."
+        )
     else:
         result.status = "error"
         result.message = f"Your code ended the process (exit status {status}), or there was not enough memory."

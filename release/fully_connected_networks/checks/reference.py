@@ -75,13 +75,15 @@ def compare_gradients(
         weights = {name: 2 * factor * reg * value for name, value in params.items() if name.startswith("W")}
         return {name: value + weights.get(name, 0.0) for name, value in data_gradients.items()}
 
-    def distance(factor: float) -> float:
-        return sum(float((got[name] - value).norm()) for name, value in right(factor).items())
+    def distance(kind: str) -> float:
+        return sum(float((got[name] - value).norm()) for name, value in right(CONVENTIONS[kind]).items())
 
-    closest = min(CONVENTIONS.values(), key=distance) if reg else 0.0
+    kind = min(CONVENTIONS, key=distance)
+    closest = CONVENTIONS[kind] if reg else 0.0
     for name, wanted in right(closest).items():
         case.compare(f"grads[{name!r}]", got[name], wanted)
-    case.compare("the loss that goes with these gradients", loss, data_loss + closest * reg * squares(params))
+    going = f"the loss that goes with these gradients{f' (regularised with {kind})' if reg else ''}"
+    case.compare(going, loss, data_loss + closest * reg * squares(params))
 
 
 def loss_and_gradients(params: Params, X: Tensor, y: Tensor) -> tuple[Tensor, Params]:
