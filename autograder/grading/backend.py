@@ -246,7 +246,7 @@ class JailBackend:
                 self._problem = StudentError("died", "the code ended its process too often to go on.")
         elif self._imported:
             for name in self._unread:
-                self.forbidden.append(f"{name}: could not be looked through for what is not allowed.")
+                self.forbidden.append(f"{name}: could not be searched for names that are not allowed.")
         self._after_answer()
 
     def _import_other(self, name: str) -> None:

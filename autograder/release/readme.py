@@ -45,7 +45,9 @@ Python 3.11 or newer. In this folder:
 
     python -m pip install numpy torch matplotlib tqdm pytest ipython jupyterlab
 
-The data set is downloaded once, when it is first needed.
+The data set, CIFAR-10, is downloaded once, when it is first needed. If you have it, let the environment
+variable `CIFAR10_DIR` name the folder that holds `data_batch_1`. Without a network, `TOOLBOX_DATA=standin`
+puts drawn images in its place: code can be tried on them, and no accuracy on them counts.
 """
 
 BROUGHT = """\
