@@ -1,0 +1,151 @@
+"""A class of attackers, handed in between two honest neighbours, graded in one of three modes, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autograder.course import Course, init_course, open_course, secret_seed
+from autograder.release.build import generate
+from examples.fully_connected_class import MODULE, NAME, NOTEBOOK, write_class
+from tests.redteam import ordinary_user
+from tests.redteam.attack import Attack
+from toolbox.data.cache import cache_folder
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SECONDS = 900
+MODES = ["best as root", "best as an ordinary user", "without namespaces"]
+HONEST = ["complete", "zz_last"]
+"""Who is graded before, and who after all others."""
+CANARY = "a-word-that-stands-nowhere-else"
+LIMITS = {"check_seconds": 3, "after_timeout_seconds": 4, "import_seconds": 10}
+
+
+@dataclass
+class Graded:
+    """A class after grading.
+
+    Attributes:
+        records: by student.
+        said: all that the commands have printed.
+        pages: the page that each student reads.
+        table: the grades as CSV.
+        changed: files that are not as they were before.
+        processes_left: what the grading started and still runs.
+        secrets: texts that nobody may read anywhere.
+    """
+
+    records: dict[str, dict[str, Any]]
+    said: str
+    pages: dict[str, str]
+    table: str
+    changed: set[str]
+    processes_left: list[str]
+    secrets: list[str]
+
+
+def grade_class(top: Path, mode: str, attacks: Iterable[Attack]) -> Graded:
+    """Make a course in the empty folder `top`, hand the attacks in and grade them.
+
+    Raises:
+        OSError: this machine cannot run commands as an ordinary user.
+    """
+    course = _make_course(top)
+    for attack in attacks:
+        _hand_in(course, attack)
+    shutil.copytree(cache_folder(), top / "cache" / "coursekit")
+    prefix = []
+    if mode == "best as an ordinary user":
+        prefix = ordinary_user.prefix([REPOSITORY, top])
+        if prefix:
+            for path in (top, *top.rglob("*")):
+                os.chown(path, ordinary_user.NOBODY, ordinary_user.NOBODY, follow_symlinks=False)
+    level = "landlock" if mode == "without namespaces" else "best"
+    before = _look_at(course)
+    said = _run(top, [*prefix, sys.executable, "-m", "autograder", "grade", NAME, "--isolation", level])
+    left = _processes_of(top)
+    changed = {path for path, _ in before ^ _look_at(course)}
+    said += _run(top, [*prefix, sys.executable, "-m", "autograder", "feedback", NAME])
+    table = _run(top, [*prefix, sys.executable, "-m", "autograder", "export", NAME])
+    records = {path.stem: json.loads(path.read_text()) for path in (course.results / NAME).glob("*.json")}
+    pages = {page.parts[-3]: page.read_text() for page in course.feedback.glob(f"*/{NAME}/*.html")}
+    secrets = [CANARY, course.secret_seed.read_text().strip()]
+    return Graded(records, said, pages, table, changed, left, secrets)
+
+
+def _make_course(top: Path) -> Course:
+    """Make a course on the stand-in, with short limits, and words in it that must not get out."""
+    course = init_course(top / "course", like=open_course(REPOSITORY), assignments=[NAME]).course
+    course.toml.write_text(course.toml.read_text().replace('data = "cifar10"', 'data = "standin"'))
+    manifest = course.assignments / NAME / "assignment.toml"
+    text = manifest.read_text()
+    for name, seconds in LIMITS.items():
+        text = re.sub(rf"(?m)^{name} *= *\d+", f"{name} = {seconds}", text)
+    manifest.write_text(text)
+    generate(course, NAME)
+    with (course.assignments / NAME / "checks" / "reference.py").open("a") as file:
+        file.write(f"\nCANARY = {CANARY!r}\n")
+    secret_seed(course)
+    (top / "canary").mkdir()
+    (top / "canary" / "canary").write_text(CANARY)
+    write_class(course.root, "standin", ["complete"])
+    shutil.copytree(course.submitted / "complete", course.submitted / "zz_last")
+    return course
+
+
+def _hand_in(course: Course, attack: Attack) -> None:
+    folder = course.submitted / attack.name / NAME
+    shutil.copytree(course.submitted / "complete" / NAME, folder)
+    places = {"@course@": str(course.root), "@canary@": str(course.root.parent / "canary")}
+    module = attack.module
+    for word, path in places.items():
+        module = module.replace(word, path)
+    (folder / MODULE).write_text(module, encoding="utf-8")
+    if attack.notebook is not None:
+        notebook = json.loads((folder / NOTEBOOK).read_text())
+        attack.notebook(notebook)
+        (folder / NOTEBOOK).write_text(json.dumps(notebook))
+    if attack.files is not None:
+        attack.files(folder)
+
+
+def _run(top: Path, command: list[str]) -> str:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(top / "cache"), "HOME": str(top), "MARK": str(top)}
+    done = subprocess.run(
+        [*command, "--course", str(top / "course")], cwd=REPOSITORY, env=environment, capture_output=True, timeout=SECONDS,
+        check=False,
+    )  # fmt: skip
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == 0, said[-2000:]
+    return said
+
+
+def _look_at(course: Course) -> set[tuple[str, tuple[int, ...]]]:
+    """Return every file of the course and beside it, with its kind, owner, size and times; results are to change."""
+    ignored = {course.results, course.root / "gradebook.db", course.root.parent / "cache"}
+    found = set()
+    for path in course.root.parent.rglob("*"):
+        if not ignored & {path, *path.parents}:
+            state = path.lstat()
+            found.add((str(path), (state.st_mode, state.st_uid, state.st_size, state.st_mtime_ns, state.st_ctime_ns)))
+    return found
+
+
+def _processes_of(top: Path) -> list[str]:
+    """Return the processes that this grading started and that still run."""
+    left = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"MARK={top}".encode() in (folder / "environ").read_bytes():
+                left.append((folder / "cmdline").read_text())
+        except OSError:
+            continue
+    return left

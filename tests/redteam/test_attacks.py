@@ -1,0 +1,105 @@
+"""What hostile submissions earn: no more than their honest parts, and nobody else less."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autograder.sandbox import best_level, host_layers
+from examples.fully_connected_class import NAME
+from tests.feedback.pages import Parts, demand_harmless
+from tests.redteam.attack import EVERYTHING
+from tests.redteam.catalogue import ATTACKS, CLASS_OF
+from tests.redteam.grading import HONEST, MODES, REPOSITORY, Graded, grade_class
+from toolbox.checks import load_checks
+from toolbox.checks.run import everything_needed
+from toolbox.data import load
+
+CHECKS = {check.id: check for check in load_checks(REPOSITORY / "assignments" / NAME / "checks")}
+CPU_SECONDS = 40
+"""More than any attack may cost: what the limits of `grading` leave it, and the grader's own work."""
+
+
+@pytest.fixture(scope="module", params=[pytest.param(mode, marks=pytest.mark.xdist_group(mode)) for mode in MODES])
+def graded(request) -> Iterator[Graded]:
+    mode = request.param
+    if mode == "best as root" and os.getuid() != 0:
+        pytest.skip("these tests do not run as root")
+    if best_level(host_layers()) == "process":
+        pytest.skip("this machine has no walls: `autograder doctor`")
+    load("standin", parts=("val",))  # so that the cache holds it
+    with tempfile.TemporaryDirectory(prefix="attacks-") as name:
+        try:
+            yield grade_class(Path(name), mode, ATTACKS.values())
+        except OSError as error:
+            pytest.skip(str(error))
+
+
+def test_everybody_has_a_record_and_a_page(graded):
+    assert set(graded.records) == set(graded.pages) == {*ATTACKS, *HONEST}
+
+
+def test_honest_neighbours_score_everything_before_and_after(graded):
+    assert [graded.records[name]["score"] for name in HONEST] == [100, 100]
+
+
+def test_nothing_is_left_running_and_nothing_outside_has_changed(graded):
+    assert graded.processes_left == []
+    assert graded.changed == set()
+
+
+def test_no_secret_is_told_anywhere(graded):
+    for text in (graded.said, graded.table, str(graded.records), *graded.pages.values()):
+        for secret in graded.secrets:
+            assert secret not in text
+
+
+def test_a_terminal_shows_text(graded):
+    odd = {c for c in graded.said if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c != "\n"}
+    assert odd == set()
+
+
+def test_a_spreadsheet_shows_text_and_the_scores_of_the_records(graded):
+    table = {row["student"]: row for row in csv.DictReader(graded.table.splitlines())}
+    assert set(table) == set(graded.records)
+    for name, row in table.items():
+        assert float(row["code"]) == graded.records[name]["score"]
+        assert row["late_penalty"] == "0"
+        assert all(cell.replace(".", "").isdigit() or cell in (name, "") for cell in row.values())
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_earns_what_its_honest_parts_earn(graded, name, request, record_property):
+    for key, value in (("class", CLASS_OF[name]), ("mode", request.node.callspec.params["graded"])):
+        record_property(key, value)
+    attack, record = ATTACKS[name], graded.records[name]
+    record_property("layers", ", ".join(record["layers"]))
+    checks = {check["id"]: check for check in record["checks"]}
+    said = "\n".join([check["message"] for check in checks.values()] + record["notices"])
+    assert attack.tells in said
+    if attack.loses == EVERYTHING:
+        assert record["score"] == 0
+    else:
+        for lost in attack.loses:
+            assert checks[lost]["score"] < checks[lost]["max_score"], f"{lost} scores in full"
+        assert attack.wrecks or "stopped half-way" in attack.tells or "stopped half-way" not in said
+        for check in checks.values():
+            honest = not {check["id"], *everything_needed(CHECKS, check["id"])} & set(attack.loses)
+            if honest and not attack.wrecks:
+                assert check["status"] == "passed", f"{check['id']}: {check['message']}"
+    assert all(check["message"] for check in checks.values() if check["status"] != "passed")
+    assert record["cpu_seconds"] < CPU_SECONDS
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_its_page_shows_text(graded, name):
+    page = graded.pages[name]
+    assert demand_harmless(page).tags.count("script") == 0
+    shown = Parts(page).text
+    assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cs") or c in "\u202e\u202c\u2066\u2067\u2068\u2069\u061c"]
