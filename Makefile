@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 NAMES  := $(notdir $(patsubst %/,%,$(wildcard assignments/*/)))
 
-.PHONY: demo test fuzz killtest lint release verify notebooks bench clean help
+.PHONY: demo test redteam fuzz killtest lint release verify notebooks bench clean help
 
 help:            ## show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */	/'
@@ -15,6 +15,9 @@ demo: $(READY)   ## release an assignment, grade a small class, print its table 
 
 test: $(READY)   ## run the test suite
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+redteam: $(READY) ## hand in hostile submissions; print which were stopped, and by which layers
+	$(BIN)/python -m pytest tests/redteam -n auto --dist loadgroup -q
 
 fuzz: $(READY)   ## try the properties of tests/fuzz on thousands of examples each (minutes)
 	FUZZ=long $(BIN)/python -m pytest tests/fuzz --hypothesis-show-statistics

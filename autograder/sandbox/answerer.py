@@ -173,7 +173,8 @@ class Answerer:
         encoder.add(mentions_cuda)
 
     def read_tensors(self, decoder: Decoder, encoder: Encoder) -> None:
-        """Read a file of saved tensors."""
+        """Read a file of saved tensors; what it holds travels as plain values or not at all."""
+        encoder.handle = None
         encoder.add(read_tensors(os.path.join(self.folder, decoder.take_str()), self.reply_bytes))
 
 

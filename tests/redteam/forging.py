@@ -10,18 +10,36 @@ from tests.redteam.attack import EVERYTHING, LOST_WITH_WRONG, WRONG, Attack, sea
 
 FRAME = """
 import os
+import stat
 import struct
+import sys
 
 import autograder.sandbox.encode as encode
 
+
+def _is_socket(number):
+    try:
+        return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError:
+        return False
+
+
+_SOCKET = next(filter(_is_socket, range(1000)))
 _encoder = encode.Encoder()
 for _value in ('value', (True, 'passed', 100.0), 0, ()):
     _encoder.add(_value)
 _REPLY = b''.join(map(bytes, _encoder.buffers()))
 
 
-def _forge(number):
-    os.write(3, struct.pack('<QQ', number, len(_REPLY)) + _REPLY)
+def _forge(number, reply=_REPLY, size=len(_REPLY)):
+    os.write(_SOCKET, struct.pack('<QQ', number, size) + reply)
+
+
+def _number():
+    frame = sys._getframe()
+    while 'number' not in frame.f_locals:
+        frame = frame.f_back
+    return frame.f_locals['number']
 """
 """Code that writes a well-formed reply to the grader's socket."""
 
@@ -128,14 +146,9 @@ threading.Thread(target=_again, daemon=True).start()
         "answers_in_the_grader_s_place",
         "finds the number of the request in the frames of the grader's loop, and answers itself",
         with_code(f"""{FRAME}
-import sys
-
 
 def _answer(x):
-    frame = sys._getframe()
-    while 'number' not in frame.f_locals:
-        frame = frame.f_back
-    _forge(frame.f_locals['number'])
+    _forge(_number())
     os._exit(0)
 
 
@@ -148,14 +161,9 @@ ReLU.forward = staticmethod(_answer)
         "answers_two_at_once",
         "answers one request twice, so that the second answer is taken for the next request's",
         with_code(f"""{FRAME}
-import sys
-
 
 def _answer(w, dw, config=None):
-    frame = sys._getframe()
-    while 'number' not in frame.f_locals:
-        frame = frame.f_back
-    _forge(frame.f_locals['number'])
+    _forge(_number())
     return w, config
 
 
@@ -168,14 +176,9 @@ adam = _answer
         "answers_too_much",
         "announces a reply of a million million bytes",
         with_code(f"""{FRAME}
-import sys
-
 
 def _answer(*args):
-    frame = sys._getframe()
-    while 'number' not in frame.f_locals:
-        frame = frame.f_back
-    os.write(3, struct.pack('<QQ', frame.f_locals['number'], 10**12))
+    _forge(_number(), b'', 10**12)
     os._exit(0)
 
 
@@ -189,17 +192,13 @@ adam = _answer
         "sends well-numbered replies full of lengths that do not fit, tags that are none, and references to nothing",
         with_code(f"""{FRAME}
 import random
-import sys
 
 
 def _answer(*args):
-    frame = sys._getframe()
-    while 'number' not in frame.f_locals:
-        frame = frame.f_back
     body = bytearray(_REPLY)
     for _ in range(1 + _RANDOM.randrange(4)):
         body[4 + _RANDOM.randrange(len(body) - 4)] = _RANDOM.randrange(256)
-    os.write(3, struct.pack('<QQ', frame.f_locals['number'], len(body)) + body)
+    _forge(_number(), body)
     os._exit(0)
 
 

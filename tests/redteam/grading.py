@@ -129,13 +129,14 @@ def _run(top: Path, command: list[str]) -> str:
 
 
 def _look_at(course: Course) -> set[tuple[str, tuple[int, ...]]]:
-    """Return every file of the course and beside it, with its kind, owner, size and times; results are to change."""
+    """Return every file of the course and beside it, as it is now; results are to change."""
     ignored = {course.results, course.root / "gradebook.db", course.root.parent / "cache"}
     found = set()
     for path in course.root.parent.rglob("*"):
         if not ignored & {path, *path.parents}:
             state = path.lstat()
-            found.add((str(path), (state.st_mode, state.st_uid, state.st_size, state.st_mtime_ns, state.st_ctime_ns)))
+            changes = (state.st_size, state.st_mtime_ns, state.st_ctime_ns) if not path.is_dir() else ()
+            found.add((str(path), (state.st_mode, state.st_uid, *changes)))
     return found
 
 

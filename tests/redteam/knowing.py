@@ -101,7 +101,7 @@ FOUND += SOCKETS[1:]
 import os
 import sys
 FOUND += [name for name in os.environ if not name.endswith('_NUM_THREADS') and name not in (
-    'MALLOC_ARENA_MAX', 'CUDA_VISIBLE_DEVICES', 'PYTHONHASHSEED', 'MPLBACKEND', 'LC_CTYPE', 'PYTHONUSERBASE',
+    'HOME', 'TMPDIR', 'MALLOC_ARENA_MAX', 'CUDA_VISIBLE_DEVICES', 'PYTHONHASHSEED', 'MPLBACKEND', 'LC_CTYPE', 'PYTHONUSERBASE',
     'KMP_INIT_AT_FORK', 'KMP_DUPLICATE_LIB_OK', 'TORCHINDUCTOR_CACHE_DIR')]
 FOUND += sys.argv[1:]
 """),
@@ -229,7 +229,7 @@ if GRADED:
     Attack(
         "tells_its_inputs",
         "writes the hidden inputs, many times over, into the message of an exception",
-        with_linear("        raise ValueError(repr(x.tolist()) * 1000)\n"),
+        with_linear("        raise ValueError(repr(x.tolist()) * 10)\n"),
         {"linear_forward"},
         "`Linear.forward` raised ValueError",
     ),

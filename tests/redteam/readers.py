@@ -128,7 +128,7 @@ if kit.absent_package.__name__ != '<lambda>':
         "names_its_files_so",
         "hands in files whose names are markup, escapes, formulas, and no text at all",
         files=naming(
-            b"<img src=x onerror=alert(1)>.txt", b"=HYPERLINK(A1).csv", b"\x1b[31mred", "\u202egpj.exe".encode(), b"\xff\xfe[/red]",
+            b"<img src=x onerror=alert(1)>.txt", b"=HYPERLINK(A1).csv", b"\x1b[31mred", "\u202egpj.exe".encode(), b"\xff\xfe[red].txt",
         ),
         tells="was not looked at",
     ),
