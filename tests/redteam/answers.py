@@ -141,7 +141,7 @@ ATTACKS = [
     right_but("lists", "answers lists of numbers", "x.tolist()", "is a list"),
     right_but("added_dimension", "answers with a dimension too many", "x[None]", "has shape (1, "),
     right_but("transposed", "answers with the dimensions in reverse order", "x.permute(*range(x.ndim - 1, -1, -1))",
-              "has shape", loses=COMPARED - {"rmsprop", "adam", "sgd_momentum"} | {"adam"}),
+              "has shape", loses=COMPARED - {"two_layer_scores", "fully_connected_loss", "dropout_backward"}),
     right_but("graph", "answers with a graph for autograd behind each number", "x.clone().requires_grad_() * 1", loses=()),
     right_but("negative_view", "answers the right numbers as a lazy negative view",
               "torch.complex(x, -x).conj().imag if x.is_floating_point() else x", loses=()),
@@ -198,6 +198,7 @@ ATTACKS = [
             "_change = lambda grads: {**grads, **{i * (2**61 - 1): 0 for i in range(1, 5000)}}\n" + NETS_GRADS
         ),
         {"two_layer_gradients"},
+        wrecks=True,
     ),
     Attack(
         "unreadable_key",
@@ -300,6 +301,30 @@ def _constant(self, X, y=None):
 FullyConnectedNet.loss = _constant
 """),
         {"dropout_network"},
+    ),
+    Attack(
+        "scales_its_loss",
+        "answers the loss without dropout times a random number, and its gradients: they agree with each other",
+        with_code("""
+_true_loss = FullyConnectedNet.loss
+
+
+def _scaled(self, X, y=None):
+    if y is None or not self.use_dropout or len(X) == 1:
+        return _true_loss(self, X, y)
+    self.use_dropout = False
+    loss, grads = _true_loss(self, X, y)
+    self.use_dropout = True
+    if 'seed' in self.dropout_param:
+        torch.manual_seed(self.dropout_param['seed'])
+    factor = 1 + float(torch.rand(()))
+    return factor * loss, {name: factor * value for name, value in grads.items()}
+
+
+FullyConnectedNet.loss = _scaled
+"""),
+        {"dropout_network"},
+        "is dropped in training",
     ),
     Attack(
         "steps_inside_loss",

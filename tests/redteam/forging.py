@@ -202,7 +202,7 @@ def _answer(*args):
     os._exit(0)
 
 
-_RANDOM = random.Random(os.urandom(8))
+_RANDOM = random.Random(7)
 adam = rmsprop = sgd_momentum = _answer
 """),
         {"adam", "rmsprop", "sgd_momentum"},
@@ -258,7 +258,7 @@ for _name in ('results.json', 'record.json', 'gradebook.db', '../results.json', 
     Attack(
         "exchanges_its_files",
         "exchanges its module and its saved models, once it is imported",
-        with_code(f"""
+        with_code("""
 import glob
 import os
 for _name in glob.glob('*'):

@@ -12,6 +12,7 @@ import torch
 from tests.redteam.attack import TRUTH, Attack, with_code
 
 FILE = "best_two_layer_net.pth"
+MEMORY = torch.zeros(10**6)
 CHECK = frozenset({"two_layer_accuracy"})
 
 
@@ -128,7 +129,7 @@ ATTACKS = [
             weights(lambda x: torch.quantize_per_tensor(x.float(), 0.1, 0, torch.qint8), "W1"), "cannot be read"),
     refused("weights_nan", "saves NaN, which compares as it likes", weights(lambda x: x * float("nan")),
             "contains NaN or infinite numbers"),
-    refused("weights_infinite", "saves weights whose scores overflow", weights(lambda x: x.float() * 1e38, "W1", "W2"),
+    refused("weights_infinite", "saves infinite weights", weights(lambda x: x / 0, "W1", "W2"),
             "NaN or infinite numbers"),
     refused("weights_overflowing", "saves weights that are finite and whose scores are not",
             weights(lambda x: torch.full_like(x.float(), 3e38), "W1", "W2"), "accuracy of the saved weights"),
@@ -136,7 +137,7 @@ ATTACKS = [
     refused("weights_listed", "saves lists of numbers", weights(lambda x: x.tolist(), "b1", "b2"),
             "is not a tensor of floating-point numbers"),
     refused("weights_shared", "saves all weights as views of one memory",
-            weights(lambda x: torch.zeros(3072 * 3072)[: x.numel()].view(x.shape)), "accuracy of the saved weights"),
+            weights(lambda x: MEMORY[: x.numel()].view(x.shape)), "accuracy of the saved weights"),
     refused("weights_denormal", "saves weights so small that a processor computes with them a hundred times slower",
             of_shape(500, 1e-39), "accuracy of the saved weights"),
     refused("too_many_weights", "saves a network larger than any that is asked for", of_shape(7000, 0.0), "are allowed"),
@@ -151,7 +152,7 @@ ATTACKS = [
             saving(lambda saved, _: {"predictions": torch.zeros(10000).long()}), "has no entry 'params'"),
     refused("a_tensor_alone", "saves a tensor in the place of a dictionary", saving(lambda saved, _: torch.zeros(3)),
             "where the dictionary that `save` writes is wanted"),
-    refused("a_million_keys", "saves a million entries", saving(lambda saved, _: {**saved, **dict.fromkeys(range(10**6), 0)}),
+    refused("many_keys", "saves hundreds of thousands of entries", saving(lambda saved, _: {**saved, **dict.fromkeys(range(2 * 10**5), 0)}),
             "too many or too deeply nested values"),
     refused("billion_laughs", "saves lists of lists of lists, each ten times the one below", saving(laughs),
             "too many or too deeply nested values"),

@@ -113,7 +113,7 @@ kit = next(module for name, module in sys.modules.items() if name.endswith('sand
 if kit.absent_package.__name__ != '<lambda>':
     kit.absent_package = lambda error: {(SCRIPT + ESCAPES + BIDI)!r}
     kit.pass_over = lambda package: None
-    kit.cuda.notices.append({SCRIPT!r})
+    kit.cuda.notices.add({SCRIPT!r})
     raise ModuleNotFoundError
 """),
         tells="is not installed where it is graded",

@@ -16,7 +16,7 @@ from examples.fully_connected_class import NAME
 from tests.feedback.pages import Parts, demand_harmless
 from tests.redteam.attack import EVERYTHING
 from tests.redteam.catalogue import ATTACKS, CLASS_OF
-from tests.redteam.grading import HONEST, MODES, REPOSITORY, Graded, grade_class
+from tests.redteam.grading import HONEST, MODES, NOBODY, REPOSITORY, Graded, grade_class
 from toolbox.checks import load_checks
 from toolbox.checks.run import everything_needed
 from toolbox.data import load
@@ -43,6 +43,11 @@ def graded(request) -> Iterator[Graded]:
 
 def test_everybody_has_a_record_and_a_page(graded):
     assert set(graded.records) == set(graded.pages) == {*ATTACKS, *HONEST}
+
+
+def test_whose_name_is_no_student_id_is_named_and_passed_over(graded):
+    for name in [*NOBODY, "a_link"]:
+        assert f"submitted/{name!r}" in graded.said
 
 
 def test_honest_neighbours_score_everything_before_and_after(graded):
