@@ -12,18 +12,21 @@ from pathlib import Path
 import pytest
 
 from autograder.sandbox import best_level, host_layers
-from examples.fully_connected_class import NAME
+from examples.fully_connected_class import MODULE, NAME
 from tests.feedback.pages import Parts, demand_harmless
 from tests.redteam.attack import EVERYTHING
 from tests.redteam.catalogue import ATTACKS, CLASS_OF
 from tests.redteam.grading import HONEST, MODES, NOBODY, REPOSITORY, Graded, grade_class
-from toolbox.checks import load_checks
+from tests.redteam.knowing import PUBLIC_CASES
+from toolbox.checks import LocalBackend, Setting, load_checks, run_checks
 from toolbox.checks.run import everything_needed
 from toolbox.data import load
 
 CHECKS = {check.id: check for check in load_checks(REPOSITORY / "assignments" / NAME / "checks")}
 CPU_SECONDS = 40
 """More than any attack may cost: what the limits of `grading` leave it, and the grader's own work."""
+TURNING = set("\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what follows."""
 
 
 @pytest.fixture(scope="module", params=[pytest.param(mode, marks=pytest.mark.xdist_group(mode)) for mode in MODES])
@@ -102,9 +105,14 @@ def test_an_attack_earns_what_its_honest_parts_earn(graded, name, request, recor
     assert record["cpu_seconds"] < CPU_SECONDS
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-def test_its_page_shows_text(graded, name):
-    page = graded.pages[name]
-    assert demand_harmless(page).tags.count("script") == 0
-    shown = Parts(page).text
-    assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cs") or c in "\u202e\u202c\u2066\u2067\u2068\u2069\u061c"]
+def test_a_browser_shows_text(graded):
+    for name, page in graded.pages.items():
+        assert "script" not in demand_harmless(page).tags, name
+        odd = {c for c in Parts(page).text if unicodedata.category(c) in ("Cc", "Cs") or c in TURNING}
+        assert odd == set(), name
+
+
+def test_an_attack_that_knows_the_public_cases_passes_those(tmp_path):
+    (tmp_path / MODULE).write_text(PUBLIC_CASES, encoding="utf-8")
+    setting = Setting(LocalBackend(tmp_path, [MODULE]), lambda: load("standin", parts=("val",)), {})
+    assert [r.status for r in run_checks(REPOSITORY / "assignments" / NAME / "checks", setting, ["relu_forward"])] == ["passed"]
