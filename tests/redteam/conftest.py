@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from tests.redteam.catalogue import CLASSES
+
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     tried: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
@@ -23,7 +25,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.line(f"{mode}: {layers[mode]}")
     width = max(map(len, tried))
     terminalreporter.line(" " * width + "".join(f"  {mode:>25}" for mode in modes))
+    rows = [(title, tried[title]) for title in CLASSES if title in tried]
     together = {mode: [one for row in tried.values() for one in row[mode]] for mode in modes}
-    for title, row in [*tried.items(), ("together", together)]:
+    for title, row in [*rows, ("together", together)]:
         cells = (f"{sum(row[mode])} of {len(row[mode])}" for mode in modes)
         terminalreporter.line(f"{title:{width}}" + "".join(f"  {cell:>25}" for cell in cells))

@@ -25,7 +25,7 @@ SECONDS = 900
 MODES = ["best as root", "best as an ordinary user", "without namespaces"]
 HONEST = ["complete", "zz_last"]
 """Who is graded before, and who after all others."""
-NOBODY = ["-rf", "a b", "+complete", "complete\n", "\u0441omplete", "\x1b[31mcomplete", "\u202etelpmoc", "[red]x[/]", "x" * 120]
+NOBODY = ["-rf", "a b", "+complete", "complete\n", "\u0441omplete", "\x1b[31mcomplete", "\u202etelpmoc", "[red]x", "x" * 120]
 """Names of folders that are no student ids, one of them with a letter that only looks like a `c`."""
 CANARY = "a-word-that-stands-nowhere-else"
 LIMITS = {"check_seconds": 3, "after_timeout_seconds": 4, "import_seconds": 10}

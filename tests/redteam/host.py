@@ -103,7 +103,7 @@ for process in {0, 1, -1, 2, os.getppid(), os.getpid() - 1, os.getpid() + 1} - {
         "climbs_out",
         "leaves its folder through links, descriptors of folders and long paths",
         searching(
-            "import os\nUP = '/'.join(['..'] * 30)"
+            "import os\nHERE = os.getcwd()\nUP = '/'.join(['..'] * 30)"
             + trying(
                 "os.symlink('@canary@', 'way') or open('way/canary').read()",
                 "open(UP + '@canary@/canary').read()",
@@ -113,6 +113,7 @@ for process in {0, 1, -1, 2, os.getppid(), os.getpid() - 1, os.getpid() + 1} - {
                 "os.chroot('.')",
                 "open('/proc/self/root@canary@/canary').read()",
             )
+            + "os.chdir(HERE)"
         ),
     ),
     Attack(
