@@ -105,12 +105,12 @@ class JailBackend:
         self._objects.clear()
         if self._handed_out and self._jail is not None:
             self._handed_out = False
-            started = time.monotonic()
+            jail, before = self._jail, self._jail.busy_seconds
             try:
-                self._jail.release(seconds=self._assignment.limits.check_seconds)
+                jail.release(seconds=self._assignment.limits.check_seconds)
             except SandboxError:  # deleting an object may run its code
+                self._again_seconds += jail.busy_seconds - before
                 self._drop()
-                self._again_seconds += time.monotonic() - started
         return self._busy
 
     def close(self) -> None:
