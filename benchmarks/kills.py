@@ -105,6 +105,15 @@ def _born(process: int) -> str:
     return fields[19].decode() if len(fields) > 19 and fields[0] != b"Z" else ""
 
 
+def _kill(process: int) -> bool:
+    """Kill a process, and tell whether it was still there."""
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def disturb(course: Course, name: str, size: int, kills: int, seed: int, temporary: Path) -> Tally:
     """Grade a class of some size to the end, killing processes at random moments on the way."""
     rng = random.Random(seed)
@@ -133,8 +142,7 @@ def disturb(course: Course, name: str, size: int, kills: int, seed: int, tempora
             if due and wanted and family[EXAMINER]:
                 time.sleep(rng.uniform(0, 0.5))
                 victims = grading.family()[wanted[0]]
-                if victims:
-                    os.kill(rng.choice(victims), signal.SIGKILL)
+                if victims and _kill(rng.choice(victims)):
                     plan.remove(wanted[0])
                     tally.killed[wanted[0]] += 1
             time.sleep(PAUSE)

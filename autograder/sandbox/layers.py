@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -32,7 +34,10 @@ class Layer:
 
 
 def attempt(action: Callable[[], object], fork: Callable[[], int] = os.fork) -> str:
-    """Do something in a forked child; return nothing if it worked, else why not."""
+    """Do something in a forked child; return nothing if it worked, else why not.
+
+    Raises SandboxError if the child was killed.
+    """
     reader, writer = os.pipe()
     child = fork()
     if child == 0:
@@ -44,12 +49,15 @@ def attempt(action: Callable[[], object], fork: Callable[[], int] = os.fork) -> 
         except BaseException as error:
             answer = f"!{error}"
         finally:
-            os.write(writer, answer.encode()[:2000])
+            with contextlib.suppress(OSError):  # the one who asked may have been killed
+                os.write(writer, answer.encode()[:2000])
             os._exit(0)
     os.close(writer)
     with open(reader, "rb") as pipe:
         answer = pipe.read().decode(errors="replace")
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:  # which says nothing about the host's layers
+        raise SandboxError("a trial of what this host offers was killed")
     return "" if answer == "." else answer[1:] or "the probe ended without an answer"
 
 
