@@ -19,7 +19,6 @@ from autograder.grading import records
 from tests.crash.grading import command, grade, scores
 from tests.tiny_course import REPOSITORY, record, submit, write_record
 
-pytestmark = pytest.mark.xdist_group("crash")
 EVERYBODY = {"ann": 4, "ben": 4, "cleo": 4}
 
 

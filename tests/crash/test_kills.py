@@ -13,14 +13,11 @@ import pytest
 
 from autograder.course import open_course
 from autograder.gradebook import rows
-from benchmarks.kills import ANSWERER, EXAMINER, MIX, PRELOADED, Grading, disturb, outcome
+from benchmarks.kills import ANSWERER, EXAMINER, PRELOADED, Grading, disturb, outcome
 from tests.crash.grading import grade, scores
 from tests.tiny_course import submit
 
-pytestmark = [
-    pytest.mark.xdist_group("crash"),
-    pytest.mark.skipif(sys.platform != "linux", reason="finds the grader's processes in /proc"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the grader's processes in /proc")
 SLOW = "import time\n\ndef double(x):\n    time.sleep(0.3)\n    return {} * x\n"
 
 
@@ -38,14 +35,14 @@ def kill_when_there(grading, kind):
 
 
 def test_random_kills_change_neither_records_nor_gradebook(course, tmp_path):
-    for number in range(9):
+    for number in range(5):
         slow(course, f"student{number}", factor=2 + number % 2)
     undisturbed = open_course(Path(shutil.copytree(course.root, tmp_path / "undisturbed")))
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    disturb(undisturbed, "tiny", 12, 0, 0, temporary)
-    tally = disturb(course, "tiny", 12, len(MIX), 20310203, temporary)
-    assert sum(tally.killed.values()) >= len(MIX) / 2 and tally.runs > 1
+    disturb(undisturbed, "tiny", 8, 0, 0, temporary)
+    tally = disturb(course, "tiny", 8, 5, 20310203, temporary)
+    assert tally.runs > 2 and len(tally.killed) > 2
     assert outcome(course, "tiny") == outcome(undisturbed, "tiny")
     assert set(scores(course).values()) == {0, 4}
     assert tally.rewritten == set() and tally.left == []
@@ -59,7 +56,7 @@ def test_one_kill_of_each_kind_is_made_up_for_by_the_same_run(course, tmp_path, 
     while len(scores(course)) < 3 or not grading.family()[ANSWERER]:
         assert grading.process.poll() is None
         time.sleep(0.01)
-    for kind in (PRELOADED, EXAMINER, ANSWERER):
+    for kind in (ANSWERER, EXAMINER, PRELOADED):
         kill_when_there(grading, kind)
     assert grading.process.communicate(timeout=120) and grading.process.returncode == 0
     assert scores(course) == dict.fromkeys(("ann", "ben", "cleo", "slow1", "slow2", "slow3"), 4)
@@ -67,7 +64,7 @@ def test_one_kill_of_each_kind_is_made_up_for_by_the_same_run(course, tmp_path, 
 
 
 def test_whoever_is_killed_at_every_try_is_named_and_keeps_nobody_waiting(course, tmp_path):
-    slow(course, "unlucky", source="import time\ntime.sleep(3)\ndef double(x): return {} * x\n")
+    slow(course, "unlucky", source="import time\ntime.sleep(2)\ndef double(x): return {} * x\n")
     grading = Grading(course, "tiny", tmp_path)
     while len(scores(course)) < 3:
         assert grading.process.poll() is None
