@@ -346,7 +346,7 @@ def demand_same_cells(gradebook: Any, assignment: Assignment, released: Any) -> 
 @contextlib.contextmanager
 def _open(course: Course, url: str = "") -> Iterator[Any]:
     address = make_url(url or database(course))
-    if address.get_backend_name() == "sqlite":
+    if address.get_backend_name() == "sqlite" and "timeout" not in address.query:
         address = address.update_query_dict({"timeout": "1"})
     try:
         with _when_free(lambda: Gradebook(address)) as gradebook:
