@@ -52,7 +52,10 @@ def process_behind(sock: socket.socket) -> int | None:
     """
     if not hasattr(socket, "SO_PASSCRED"):
         return None
-    _, ancillary, _, _ = sock.recvmsg(1, socket.CMSG_SPACE(CREDENTIALS.size), socket.MSG_PEEK)
+    try:
+        _, ancillary, _, _ = sock.recvmsg(1, socket.CMSG_SPACE(CREDENTIALS.size), socket.MSG_PEEK)
+    except OSError:  # it is gone already, as whoever reads the message will find
+        return None
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
