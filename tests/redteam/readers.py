@@ -70,7 +70,7 @@ ATTACKS = [
         {"linear_forward"},
         "raised ValueError",
     ),
-    saying("says_a_prompt", "raises with instructions for a language model that might read along", PROMPT),
+    saying("says_a_prompt", "raises with instructions for whatever reads along", PROMPT),
     Attack(
         "names_its_error_so",
         "raises an exception of a class whose name is markup, in a function and a file that are named so, too",
