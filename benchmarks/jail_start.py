@@ -23,7 +23,7 @@ from functools import partial
 from rich.console import Console
 from rich.progress import track
 
-from autograder.grading.grade import PRELOADED
+from autograder.grading.workplace import PRELOADED
 from autograder.sandbox import IsolationUnavailable, Preloaded
 from autograder.sandbox.isolation import LEVELS
 

@@ -1,0 +1,189 @@
+"""What a process needs to have submissions examined: the checks, the data and a process that jails are forked from."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import os
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import torch
+
+from autograder.assignment import Assignment
+from autograder.course.folder import Grading
+from autograder.errors import UserError
+from autograder.grading import records
+from autograder.grading.examiner import Examination, examine
+from autograder.grading.pool import Message, Pool
+from autograder.grading.records import Record
+from autograder.grading.submission import Submission
+from autograder.sandbox import Interrupted, IsolationUnavailable, Limits, Preloaded, SandboxError
+from autograder.sandbox.isolation import LEVELS
+from autograder.sandbox.linux import keep_freed_memory
+from toolbox import data
+from toolbox.checks import ChecksBroken, LocalBackend, Setting, load_checks, run_checks
+
+EXAMINER_SECONDS = 900
+"""A backstop: what an examiner may take before it is given up; the checks' own limits come far earlier."""
+PRELOADED = ("torch", "numpy", "toolbox.solver", "toolbox.losses", "toolbox.gradients")
+"""What jails find imported: student modules use little else."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One submission to examine.
+
+    Attributes:
+        student: whose it is.
+        key: what its record depends on, see `records.key`.
+        read: reads the files; called when their turn comes.
+    """
+
+    student: str
+    key: str
+    read: Callable[[], Submission]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an examiner found: a record, or why there is none; `cut_short` if that is no doing of the submission."""
+
+    record: Record | None = None
+    trouble: str = ""
+    cut_short: str = ""
+
+
+class Workplace:
+    """Examines submissions, each in a process forked from this one; a context manager.
+
+    Args:
+        assignment: what to grade.
+        seed: the course's secret seed.
+        grading: the course's settings.
+        dataset: "cifar10" or "standin"; the course's choice by default.
+        isolation: the level of the jail; the course's choice by default.
+        accept_weaker: go on below the level that the course asks for.
+        until_lost: stop with a submission at the first check that it does not pass.
+
+    Raises:
+        UserError: the data set is missing, the checks are broken, the isolation is not to be had.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        seed: bytes,
+        grading: Grading,
+        *,
+        dataset: str | None = None,
+        isolation: str | None = None,
+        accept_weaker: bool = False,
+        until_lost: bool = False,
+    ) -> None:
+        self._grading = grading
+        self._accept_weaker = accept_weaker
+        self._preloaded = self._preload(isolation or grading.isolation)
+        try:
+            examination = _prepare(assignment, seed, self._preloaded, dataset or grading.data)
+        except BaseException:
+            self._preloaded.close()
+            raise
+        self.examination = replace(examination, until_lost=until_lost)
+
+    def examine(self, pool: Pool, task: Task, done: Callable[[Answer], None]) -> None:
+        """Begin to examine a submission in a process of the pool; `done` is called with what comes of it."""
+        if not self._preloaded.alive:
+            self._preloaded.close()
+            self._preloaded = self._preload(self.examination.level)
+        examination, preloaded = self.examination, self._preloaded
+
+        def finished(message: Message | None, how: str) -> None:
+            done(Answer(cut_short=f"its examiner {how}") if message is None else Answer(**message))
+
+        pool.start(lambda: _examine(examination, preloaded, task), finished, EXAMINER_SECONDS)
+
+    def _preload(self, asked: str) -> Preloaded:
+        try:
+            preloaded = Preloaded(asked, PRELOADED)
+        except IsolationUnavailable as error:
+            raise UserError(f"{error} `autograder doctor` shows what this machine offers.") from None
+        except SandboxError as error:
+            raise UserError(f"Student code has no place to run: {error}. Mend this and grade again.") from None
+        minimum = self._grading.minimum
+        if LEVELS.index(preloaded.level) < LEVELS.index(minimum) and not self._accept_weaker:
+            preloaded.close()
+            raise UserError(
+                f"Grading would run at the isolation level {preloaded.level!r}, and course.toml asks for "
+                f"{minimum!r} at least. `autograder doctor` shows what is missing here; --accept-weaker goes on anyway."
+            )
+        return preloaded
+
+    def __enter__(self) -> Workplace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._preloaded.close()
+
+
+def _prepare(assignment: Assignment, seed: bytes, preloaded: Preloaded, dataset: str) -> Examination:
+    """Load what examiners share before any is forked, so that they need not load it themselves."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    try:
+        checks = load_checks(assignment.checks)
+        images = assignment.images
+        loaded = data.load(dataset, parts=images.parts, num_train=images.num_train)
+    except ChecksBroken as error:
+        raise UserError(f"The checks cannot be run, nothing is graded. {error}") from None
+    except data.DataError as error:
+        raise UserError(f"The data set is not there, nothing is graded. {error}") from None
+    points = sum(check.points for check in checks)
+    if points != assignment.points:
+        raise UserError(f"{assignment.toml}: points is {assignment.points}, but the checks add up to {points}.")
+    _warm_up(assignment, loaded)
+    gc.collect()
+    gc.freeze()
+    return Examination(assignment, loaded, seed, preloaded.level, preloaded.layers)
+
+
+def _warm_up(assignment: Assignment, loaded: data.Data) -> None:
+    """Run the checks once on the author's own solution, so that every examiner is forked warm.
+
+    What pytest and torch load or set up on first use costs more than grading a submission.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        run_checks(
+            assignment.checks,
+            Setting(
+                backend=LocalBackend(assignment.folder, assignment.files.modules),
+                data=lambda: loaded,
+                thresholds=dict(assignment.thresholds.get(loaded.name, {})),
+            ),
+        )
+
+
+def _examine(examination: Examination, preloaded: Preloaded, task: Task) -> Message:
+    """Return the fields of an Answer; what an examiner does."""
+    limits = examination.assignment.limits
+    jail_limits = Limits(memory_mb=limits.memory_mb, scratch_mb=limits.scratch_mb)
+    torch.set_flush_denormal(True)  # tiny numbers in a saved model would slow its products a hundredfold
+    try:
+        submission = task.read()
+        if task.key != records.key(examination.assignment, submission, examination.seed, examination.data.name):
+            return {"trouble": "the submission or the assignment changed meanwhile; grade it again"}
+        start = lambda files: preloaded.start(files, jail_limits)  # noqa: E731
+        return {"record": examine(examination, submission, task.key, start)}
+    except ChecksBroken as error:
+        return {"trouble": f"the checks cannot be run: {error}"}
+    except Interrupted as error:
+        return {"cut_short": error.reason}
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(last.filename)}, line {last.lineno}"
+        return {"cut_short": f"{type(error).__name__}: {error} ({where})"}
