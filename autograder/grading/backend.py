@@ -19,12 +19,14 @@ from autograder.sandbox import (
     TimedOut,
     inspect_archive,
 )
-from toolbox.checks import Proxy, StudentError, because_of, explain, stopped_half_way
+from toolbox.checks import Proxy, Shared, StudentError, because_of, explain, own_arguments, stopped_half_way
 
 T = TypeVar("T")
 READ_SECONDS = 20.0
 """How long the kit's own reading of one submitted file in the jail may take."""
 CUDA = "The code asks for a GPU (`cuda`); it was graded on the CPU."
+SEEN = (Shared, dict)
+"""Arguments of a call in which the check sees what the call has changed."""
 MAX_ENTRIES = 1000
 """How many entries the archive of a saved model may have."""
 
@@ -81,9 +83,14 @@ class JailBackend:
         self._ask(path, lambda jail, seconds: jail.set(target, path, value, seconds=seconds))
 
     def call(self, target: int, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call an attribute; dictionaries and arrays among the arguments show what was done to them."""
-        arguments, named = _refs(args), _refs(kwargs)
-        result = self._ask(path, lambda jail, seconds: jail.call(target, path, arguments, named, seconds=seconds))
+        """Call an attribute; dictionaries and what is shared among the arguments show what was done to them."""
+        seen = _holds(args, SEEN) or _holds(tuple(kwargs.values()), SEEN)  # otherwise what the jail gets is copy enough
+        if seen:
+            args, kwargs = own_arguments(args, kwargs)
+        arguments, named = _refs(args), {name: _refs(value) for name, value in kwargs.items()}
+        result = self._ask(
+            path, lambda jail, seconds: jail.call(target, path, arguments, named, restore=seen, seconds=seconds)
+        )
         return self._proxies(result)
 
     def read_tensors(self, file: str) -> Any:
@@ -303,9 +310,9 @@ class JailBackend:
         if type(value) is Ref:
             self._handed_out = True
             return Proxy(self, value.target, value.path)
-        if type(value) in (list, tuple) and _holds(value, Ref):
+        if type(value) in (list, tuple) and _holds(value, (Ref,)):
             return type(value)(map(self._proxies, value))
-        if type(value) is dict and _holds(value, Ref):
+        if type(value) is dict and _holds(value, (Ref,)):
             return {name: self._proxies(entry) for name, entry in value.items()}
         return value
 
@@ -317,16 +324,17 @@ def _refs(value: Any) -> Any:
     """
     if type(value) is Proxy:
         return Ref(value._target, value._path)
-    if type(value) in (list, tuple) and _holds(value, Proxy):
+    if type(value) in (list, tuple) and _holds(value, (Proxy,)):
         return type(value)(map(_refs, value))
-    if type(value) is dict and _holds(value, Proxy):
+    if type(value) is dict and _holds(value, (Proxy,)):
         return {name: _refs(entry) for name, entry in value.items()}
     return value
 
 
-def _holds(value: Any, kind: type) -> bool:
-    if type(value) is kind:
+def _holds(value: Any, kinds: tuple[type, ...]) -> bool:
+    """Tell whether there is a value of some kinds in lists, tuples and dictionaries at any depth."""
+    if type(value) in kinds:
         return True
     if type(value) in (list, tuple):
-        return any(_holds(entry, kind) for entry in value)
-    return type(value) is dict and any(_holds(entry, kind) for entry in value.values())
+        return any(_holds(entry, kinds) for entry in value)
+    return type(value) is dict and any(_holds(entry, kinds) for entry in value.values())

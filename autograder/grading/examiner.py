@@ -12,7 +12,7 @@ from autograder.grading.backend import JailBackend
 from autograder.grading.records import SCHEMA, Record
 from autograder.grading.submission import Submission
 from autograder.sandbox import Interrupted, Jail
-from toolbox.checks import CheckResult, ChecksBroken, Setting, rounded, run_checks, total
+from toolbox.checks import CheckResult, ChecksBroken, Collection, Setting, rounded, total
 from toolbox.data import Data
 
 
@@ -22,6 +22,7 @@ class Examination:
 
     Attributes:
         assignment: what is graded.
+        collection: its checks, ready to run.
         data: the images and labels that its checks use.
         seed: the course's secret seed.
         level: the isolation level of the jails.
@@ -30,6 +31,7 @@ class Examination:
     """
 
     assignment: Assignment
+    collection: Collection
     data: Data
     seed: bytes
     level: str
@@ -56,8 +58,7 @@ def examine(
     started = time.process_time()
     backend = JailBackend(start, assignment, submission)
     try:
-        results = run_checks(
-            assignment.checks,
+        results = examination.collection.run(
             Setting(
                 backend=backend,
                 data=lambda: examination.data,

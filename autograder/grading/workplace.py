@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import io
 import os
 import traceback
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
 
+import numpy as np
 import torch
 
 from autograder.assignment import Assignment
@@ -25,7 +27,7 @@ from autograder.sandbox import Interrupted, IsolationUnavailable, Limits, Preloa
 from autograder.sandbox.isolation import LEVELS
 from autograder.sandbox.linux import keep_freed_memory
 from toolbox import data
-from toolbox.checks import ChecksBroken, LocalBackend, Setting, load_checks, run_checks
+from toolbox.checks import ChecksBroken, Collection, LocalBackend, Setting
 
 EXAMINER_SECONDS = 900
 """A backstop: what an examiner may take before it is given up; the checks' own limits come far earlier."""
@@ -136,30 +138,45 @@ def _prepare(assignment: Assignment, seed: bytes, preloaded: Preloaded, dataset:
     torch.set_num_threads(1)
     keep_freed_memory()
     try:
-        checks = load_checks(assignment.checks)
+        collection = Collection(assignment.checks)
         images = assignment.images
-        loaded = data.load(dataset, parts=images.parts, num_train=images.num_train)
+        loaded = _in_secret_order(data.load(dataset, parts=images.parts, num_train=images.num_train), seed)
     except ChecksBroken as error:
         raise UserError(f"The checks cannot be run, nothing is graded. {error}") from None
     except data.DataError as error:
         raise UserError(f"The data set is not there, nothing is graded. {error}") from None
-    points = sum(check.points for check in checks)
+    points = sum(check.points for check in collection.checks)
     if points != assignment.points:
         raise UserError(f"{assignment.toml}: points is {assignment.points}, but the checks add up to {points}.")
-    _warm_up(assignment, loaded)
+    _warm_up(assignment, collection, loaded)
     gc.collect()
     gc.freeze()
-    return Examination(assignment, loaded, seed, preloaded.level, preloaded.layers)
+    return Examination(assignment, collection, loaded, seed, preloaded.level, preloaded.layers)
 
 
-def _warm_up(assignment: Assignment, loaded: data.Data) -> None:
+def _in_secret_order(loaded: data.Data, seed: bytes) -> data.Data:
+    """Return the data with validation and test images in an order that nobody knows: the first are a sample.
+
+    They lie in memory that NumPy takes in pages of megabytes where the kernel has them, so that a fork neither
+    copies thousands of entries of its page tables nor faults them in.
+    """
+    number = int.from_bytes(hashlib.blake2b(b"order of images", key=seed, digest_size=7).digest(), "big")
+    rng = np.random.default_rng(number)
+    parts = dict(loaded.parts)
+    for name in {"val", "test"} & set(parts):
+        order = rng.permutation(len(parts[name].y))
+        parts[name] = data.Part(*(torch.from_numpy(part.numpy()[order]) for part in (parts[name].X, parts[name].y)))
+    data.forget()
+    return replace(loaded, parts=parts)
+
+
+def _warm_up(assignment: Assignment, collection: Collection, loaded: data.Data) -> None:
     """Run the checks once on the author's own solution, so that every examiner is forked warm.
 
     What pytest and torch load or set up on first use costs more than grading a submission.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        run_checks(
-            assignment.checks,
+        collection.run(
             Setting(
                 backend=LocalBackend(assignment.folder, assignment.files.modules),
                 data=lambda: loaded,

@@ -12,6 +12,8 @@ PATIENCE = 5.0
 STEP = 0.02
 """Seconds: the shortest time between two looks at a jail's processor time."""
 
+PROCESSORS = os.cpu_count() or 1
+
 CREDENTIALS = struct.Struct("3i")  # process, user and group id
 
 
@@ -42,7 +44,7 @@ class Allowance:
         left = self.seconds - self.used()
         if left <= 0 or self._before is None:
             return max(left, 0.0)
-        return max(left / (os.cpu_count() or 1), STEP)  # threads may use every processor
+        return max(left / PROCESSORS, STEP)  # threads may use every processor
 
 
 def process_behind(sock: socket.socket) -> int | None:

@@ -44,6 +44,7 @@ class Answerer:
         self.handles: dict[int, int] = {}  # id of an object in `objects`: its handle
         self.operations: dict[str, Callable[[Decoder, Encoder], None]] = {
             "call": self.call,
+            "compute": self.compute,
             "get": self.get,
             "set": self.set,
             "release": self.release,
@@ -119,6 +120,12 @@ class Answerer:
         before = restore.snapshot(decoder.mutables)
         encoder.add(function(*arguments, **keywords))
         restore.add_changes(encoder, before)
+
+    def compute(self, decoder: Decoder, encoder: Encoder) -> None:
+        """Call an object; the reply holds the result alone."""
+        function = decoder.take()
+        arguments, keywords = decoder.take(), decoder.take()
+        encoder.add(function(*arguments, **keywords))
 
     def get(self, decoder: Decoder, encoder: Encoder) -> None:
         """Read an attribute: data by value, anything else as a Ref to the same place."""

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from autograder.sandbox import control, frames, restore
+from autograder.sandbox import control, frames
 from autograder.sandbox.allowance import Allowance, ask_who_writes, process_behind
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
 from autograder.sandbox.errors import BadModel, BadReply, Died, Interrupted, SandboxError, StudentRaised, TimedOut
 from autograder.sandbox.limits import Limits, Usage
+from autograder.sandbox.restore import take_changes, write_changes
 from autograder.sandbox.wire import Ref, Value, clean
 
 if TYPE_CHECKING:
@@ -97,22 +98,27 @@ class Jail:
         args: tuple = (),
         kwargs: Mapping[str, Any] | None = None,
         *,
+        restore: bool = True,
         seconds: float,
     ) -> Value:
         """Call the attribute `path` of a handle (0 is the module; no path, the handle itself) and return its result.
 
-        Refs among the arguments are the objects they name. Lists, dictionaries, tensors and arrays among
-        them that the call changes are changed here as well. What is no plain value comes back as a Ref.
+        Refs among the arguments are the objects they name. What is no plain value comes back as a Ref. Lists,
+        dictionaries, tensors and arrays among the arguments that the call changes are changed here as well,
+        unless nobody will look at them again (not `restore`).
         """
+        function, arguments, named = Ref(target, path), tuple(args), dict(kwargs or {})
+        if not restore:
+            return self._ask(seconds, lambda decoder, _: decoder.take(), "compute", function, arguments, named)
         result, changes = self._ask(
             seconds,
-            lambda decoder, originals: (decoder.take(), restore.take_changes(decoder, originals)),
+            lambda decoder, originals: (decoder.take(), take_changes(decoder, originals)),
             "call",
-            Ref(target, path),
-            tuple(args),
-            dict(kwargs or {}),
+            function,
+            arguments,
+            named,
         )
-        restore.write_changes(changes)
+        write_changes(changes)
         return result
 
     def get(self, target: int, path: str, *, seconds: float) -> Value:

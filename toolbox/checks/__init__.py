@@ -1,9 +1,10 @@
 """Checks: declared by authors, run by students on their machine and by the grader on a proxy."""
 
+from toolbox.checks.accuracy import accuracy
 from toolbox.checks.case import PUBLIC_SEED, Case, Failed, describe
 from toolbox.checks.declare import Check, DeclarationError, case, graded
 from toolbox.checks.results import CheckResult, rounded, total
-from toolbox.checks.run import ChecksBroken, Setting, load_checks, run_checks
+from toolbox.checks.run import ChecksBroken, Collection, Setting, load_checks, run_checks
 from toolbox.checks.student import (
     Backend,
     LocalBackend,
@@ -12,11 +13,13 @@ from toolbox.checks.student import (
     StudentError,
     because_of,
     explain,
+    own_arguments,
     stopped_half_way,
 )
 
 __all__ = [
-    "PUBLIC_SEED", "Backend", "Case", "Check", "CheckResult", "ChecksBroken", "DeclarationError", "Failed",
-    "LocalBackend", "Proxy", "Setting", "Shared", "StudentError", "because_of", "case", "describe", "explain", "graded",
-    "load_checks", "rounded", "run_checks", "stopped_half_way", "total",
+    "PUBLIC_SEED", "Backend", "Case", "Check", "CheckResult", "ChecksBroken", "Collection", "DeclarationError",
+    "Failed", "LocalBackend", "Proxy", "Setting", "Shared", "StudentError", "accuracy", "because_of", "case",
+    "describe", "explain", "graded", "load_checks", "own_arguments", "rounded", "run_checks", "stopped_half_way",
+    "total",
 ]  # fmt: skip

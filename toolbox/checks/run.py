@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.config import _prepareconfig  # pytest has no public name for a session in parts
 
 from toolbox.checks.case import PUBLIC_SEED, Case, Failed
 from toolbox.checks.declare import CaseKind, Check, DeclarationError
@@ -92,6 +93,62 @@ def load_checks(folder: Path) -> list[Check]:
     return checks
 
 
+class Collection:
+    """The checks of a folder, collected by pytest once and run as often as there are submissions.
+
+    Collecting costs more than running most checks, so that examiners are forked after it.
+
+    Raises:
+        ChecksBroken: the checks cannot be collected.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checks = load_checks(folder)
+        self._plugin = _Plugin()
+        with _nothing_else(folder) as said:
+            try:
+                self._config = _prepareconfig([*_options(folder), str(folder)], [self._plugin])
+                self._config._do_configure()
+                session = pytest.Session.from_config(self._config)
+                self._config.hook.pytest_sessionstart(session=session)
+                self._config.hook.pytest_collection(session=session)
+            except (pytest.UsageError, pytest.Session.Failed) as error:
+                raise ChecksBroken(f"{folder}: {self._plugin.broken or said.getvalue() or error}") from None
+        if self._plugin.broken:
+            raise ChecksBroken(f"{folder}: {self._plugin.broken}")
+        self._items = {item.name.removeprefix("test_"): item for item in session.items}
+        missing = [check.id for check in self.checks if check.id not in self._items]
+        if missing:
+            raise ChecksBroken(f"{folder}: pytest does not collect the check {missing[0]}")
+
+    def run(
+        self,
+        setting: Setting,
+        ids: Sequence[str] = (),
+        on_result: Callable[[CheckResult], None] = lambda result: None,
+    ) -> list[CheckResult]:
+        """Run the checks on a student's code, see `run_checks`."""
+        by_id = {check.id: check for check in self.checks}
+        unknown = [name for name in ids if name not in by_id]
+        if unknown:
+            raise ChecksBroken(f"There is no check named {unknown[0]}. There are: {', '.join(by_id)}.")
+        wanted = set(ids) or set(by_id)
+        everything = wanted.union(*(everything_needed(by_id, name) for name in wanted))
+        run = self._plugin.run = _Run([c for c in self.checks if c.id in everything], setting, on_result)
+        with _nothing_else(self.folder):
+            while (name := run.next()) and not self._plugin.broken:
+                self._config.hook.pytest_runtest_protocol(item=self._items[name], nextitem=None)
+        if self._plugin.broken:
+            raise ChecksBroken(f"{self.folder}: {self._plugin.broken}") from self._plugin.cause
+        results = [run.results[check.id] for check in self.checks if check.id in everything]
+        return [r for r in results if r.id in wanted or r.status != "passed"]
+
+    def close(self) -> None:
+        """Undo what pytest has set up in this process."""
+        self._config._ensure_unconfigure()
+
+
 def run_checks(
     folder: Path,
     setting: Setting,
@@ -110,58 +167,23 @@ def run_checks(
     Raises:
         ChecksBroken: the checks cannot be run; its cause is what the check or the backend raised.
     """
-    checks = load_checks(folder)
-    by_id = {check.id: check for check in checks}
-    unknown = [name for name in ids if name not in by_id]
-    if unknown:
-        raise ChecksBroken(f"There is no check named {unknown[0]}. There are: {', '.join(by_id)}.")
-    wanted = set(ids) or set(by_id)
-    everything = wanted.union(*(everything_needed(by_id, name) for name in wanted))
-    session = _Session([c for c in checks if c.id in everything], setting, on_result)
-    _pytest(folder, session)
-    results = [session.results[check.id] for check in checks if check.id in everything]
-    return [r for r in results if r.id in wanted or r.status != "passed"]
+    with contextlib.closing(Collection(folder)) as collection:
+        return collection.run(setting, ids, on_result)
 
 
-class _Session:
-    """A pytest plugin that calls the checks in an order of its own and collects their results."""
+class _Plugin:
+    """What pytest asks the kit while it collects and runs checks."""
 
-    def __init__(self, checks: list[Check], setting: Setting, on_result: Callable[[CheckResult], None]):
-        self.checks = {check.id: check for check in checks}
-        self.setting = setting
-        self.on_result = on_result
-        self.timed_out: list[str] = []
-        self.causes: dict[str, str] = {}  # what went wrong first in each check that failed, in words
-        self.costly: list[str] = []  # those that timed out or ended the process
-        self.seconds_left = setting.after_timeout_seconds
-        self.results = {
-            c.id: CheckResult(c.id, c.sentence, c.points, self._threshold(c), self._sense(c), c.hint) for c in checks
-        }
-        self.lost = False
-        self.broken: str | None = None
+    def __init__(self) -> None:
+        self.run: _Run | None = None
+        self.broken = ""
         self.cause: BaseException | None = None  # what was raised, where the checks are broken
 
     @pytest.fixture
     def perform(self) -> Callable[[Check], None]:
         """Give a check's test function what carries it out."""
-        return self._perform
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if self._id(item) in self.checks]
-
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run the checks in order; after a time-out or a death, those least like it come first."""
-        if session.testsfailed:
-            return True
-        waiting = {self._id(item): item for item in session.items}
-        missing = [name for name in self.checks if name not in waiting]
-        if missing:
-            self.broken = f"pytest does not collect the check {missing[0]}"
-            return True
-        while waiting and not self.broken and not (self.setting.until_lost and self.lost):
-            item = waiting.pop(min(waiting, key=self._risk))
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-        return True
+        assert self.run is not None
+        return self.run.perform
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:  # nothing that a student does gets here
@@ -174,6 +196,32 @@ class _Session:
         if report.failed:
             self.broken = f"{report.nodeid}: {report.longreprtext}"
 
+
+class _Run:
+    """One run of checks: what is to come, what is known, in an order that it decides."""
+
+    def __init__(self, checks: list[Check], setting: Setting, on_result: Callable[[CheckResult], None]):
+        self.checks = {check.id: check for check in checks}
+        self.setting = setting
+        self.on_result = on_result
+        self.waiting = list(self.checks)
+        self.timed_out: list[str] = []
+        self.causes: dict[str, str] = {}  # what went wrong first in each check that failed, in words
+        self.costly: list[str] = []  # those that timed out or ended the process
+        self.seconds_left = setting.after_timeout_seconds
+        self.results = {
+            c.id: CheckResult(c.id, c.sentence, c.points, self._threshold(c), self._sense(c), c.hint) for c in checks
+        }
+        self.lost = False
+
+    def next(self) -> str:
+        """Return the check to run now, "" if there is none: after a time-out or a death, the least like it first."""
+        if not self.waiting or (self.setting.until_lost and self.lost):
+            return ""
+        name = min(self.waiting, key=self._risk)
+        self.waiting.remove(name)
+        return name
+
     def _threshold(self, check: Check) -> float | None:
         return self.setting.thresholds.get(check.id, check.tolerance)
 
@@ -184,10 +232,6 @@ class _Session:
     def _sense(self, check: Check) -> Any:
         return "at least" if check.id in self.setting.thresholds else "at most"
 
-    @staticmethod
-    def _id(item: pytest.Item) -> str:
-        return item.name.removeprefix("test_")
-
     def _needed(self, name: str) -> set[str]:
         return everything_needed(self.checks, name)
 
@@ -197,7 +241,8 @@ class _Session:
         shared = set().union(*(self._needed(costly) for costly in self.costly))
         return bool(needed & set(self.costly)), len(needed & shared)
 
-    def _perform(self, check: Check) -> None:
+    def perform(self, check: Check) -> None:
+        """Run one check and take in its result."""
         result = self.results[check.id]
         seconds = min(self.setting.check_seconds, self.seconds_left)
         started = time.monotonic()
@@ -325,20 +370,17 @@ _PLUGINS_NOT_NEEDED = (
 )  # fmt: skip
 
 
-def _pytest(folder: Path, session: _Session) -> None:
-    """Run pytest over a folder with nothing from outside it: no conftest, no ini file, no plugins."""
-    options = [
-        "-c",
-        os.devnull,
-        "--rootdir",
-        str(folder),
-        "--noconftest",
-        "--import-mode=prepend",
-        "-p",
-        "no:cacheprovider",
-    ]
+def _options(folder: Path) -> list[str]:
+    """Return options that keep pytest to one folder: no conftest, no ini file, no plugins."""
+    options = ["-c", os.devnull, "--rootdir", str(folder), "--noconftest", "--import-mode=prepend"]
     for name in _PLUGINS_NOT_NEEDED:
         options += ["-p", f"no:{name}"]
+    return options
+
+
+@contextlib.contextmanager
+def _nothing_else(folder: Path) -> Iterator[io.StringIO]:
+    """Let pytest see nothing of its surroundings, and write no files; give what it says on stderr."""
     before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PYTEST_")}
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     written = sys.dont_write_bytecode
@@ -346,16 +388,11 @@ def _pytest(folder: Path, session: _Session) -> None:
     output = io.StringIO()
     try:
         with contextlib.redirect_stderr(output), _first_on_path(folder):
-            code = pytest.main([*options, str(folder)], plugins=[session])
+            yield output
     finally:
         sys.dont_write_bytecode = written
         os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
         os.environ.update(before)
-    if code == pytest.ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
-    if session.broken or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        reason = session.broken or output.getvalue() or f"pytest ended with {code}"
-        raise ChecksBroken(f"{folder}: {reason}") from session.cause
 
 
 _loaded_from: list[Path] = []

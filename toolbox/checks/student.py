@@ -47,7 +47,10 @@ class Backend(Protocol):
         """Set an attribute."""
 
     def call(self, target: int, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call an attribute and return the result: values as they are, anything else as a `Proxy`."""
+        """Call an attribute and return the result: values as they are, anything else as a `Proxy`.
+
+        The student's code gets its `own_arguments`, or values that it can change as it likes.
+        """
 
     def read_tensors(self, file: str) -> Any:
         """Return what a saved model holds, as plain values; raise `StudentError` if it is unusable."""
@@ -64,6 +67,13 @@ class Shared:
     """An argument that the student's code gets itself, so that the check sees what is done to it in place."""
 
     value: Any
+
+
+def own_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call as the student's code gets them: copies, except of what it may change."""
+    copies: dict[int, Any] = {}
+    named = {name: _copied(value, copies) for name, value in kwargs.items()}
+    return _copied(args, copies), named
 
 
 def _copied(value: Any, copies: dict[int, Any]) -> Any:
@@ -86,7 +96,7 @@ def _copied(value: Any, copies: dict[int, Any]) -> Any:
 class Proxy:
     """Something of the student's: its attributes are looked up, set and called through the backend.
 
-    Calls pass copies of tensors and arrays, except of those in dictionaries.
+    Calls pass copies of tensors and arrays, except of those in dictionaries and of what is `Shared`.
     """
 
     __slots__ = ("_backend", "_path", "_target")
@@ -108,9 +118,7 @@ class Proxy:
         self._backend.set(self._target, f"{self._path}.{name}" if self._path else name, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102  what it does is the student's affair
-        copies: dict[int, Any] = {}
-        named = {name: _copied(value, copies) for name, value in kwargs.items()}
-        return self._backend.call(self._target, self._path, _copied(args, copies), named)
+        return self._backend.call(self._target, self._path, args, kwargs)
 
     def __repr__(self) -> str:
         return f"<student's {self._path or 'object'}>"
@@ -160,6 +168,7 @@ class LocalBackend:
 
     def call(self, target: int, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call an attribute."""
+        args, kwargs = own_arguments(args, kwargs)
         with self._student_code(path):
             function = self._resolve(target, path)
             return self._value(function(*map(self._own, args), **{k: self._own(v) for k, v in kwargs.items()}))

@@ -26,7 +26,8 @@ from toolbox.data.dataset import (
 from toolbox.data.errors import DataDamaged, DataError, DataMissing
 
 __all__ = [
-    "Data", "DataDamaged", "DataError", "DataMissing", "current", "load", "mean_pixel", "unnormalise", "use",
+    "Data", "DataDamaged", "DataError", "DataMissing", "Part", "current", "forget", "load", "mean_pixel",
+    "unnormalise", "use",
 ]  # fmt: skip
 
 VARIABLE = "TOOLBOX_DATA"
@@ -76,6 +77,11 @@ def load(name: str | None = None, *, parts: Iterable[str] = PARTS, num_train: in
             wanted = images[:num_train] if part == "train" else images
             found[part] = _keep(folder, part, files_for(part, wanted, meta.images_per_file), mean, sums)
     return Data(name, meta.classes, mean.clone(), found)
+
+
+def forget() -> None:
+    """Let go of what `load` keeps for later calls; whoever holds it goes on holding it."""
+    _loaded.clear()
 
 
 def mean_pixel(name: str | None = None) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from toolbox.checks import Case, Proxy, describe
+from toolbox.checks import Case, Proxy, accuracy, describe
 
 Params = dict[str, Tensor]
 """Parameters by their usual names: W1 (F, C, 3, 3), b1, [gamma1, beta1], …, WL (D, C), bL."""
@@ -330,7 +330,7 @@ def overfit(case: Case, student: Proxy, weight_scale: float, learning_rate: floa
     def scores(params: Params, X: Tensor) -> Tensor:
         return deep_scores(params, X, POOLS)
 
-    best = accuracy(lambda X: scores(params, X), X, y)
+    best = accuracy(lambda X: scores(params, X), X, y, at_once=SOME)
     for _ in range(EPOCHS):
         order = torch.randperm(len(X), generator=case.rng)
         for batch in order.split(BATCH):
@@ -352,19 +352,10 @@ def overfit(case: Case, student: Proxy, weight_scale: float, learning_rate: floa
                 )
                 value.grad = got
             rule.step()
-        best = max(best, accuracy(lambda X: scores(params, X), X, y))
+        best = max(best, accuracy(lambda X: scores(params, X), X, y, at_once=SOME))
         if best == 1.0:
             break
     return best
-
-
-def accuracy(scores: Callable[[Tensor], Tensor], X: Tensor, y: Tensor) -> float:
-    """Return the fraction of images whose largest score is that of their label."""
-    right = sum(
-        int((scores(some).argmax(dim=1) == labels).sum())
-        for some, labels in zip(X.split(SOME), y.split(SOME), strict=True)
-    )
-    return right / len(y)
 
 
 SOME = 50
@@ -519,7 +510,7 @@ def agrees(case: Case, net: Proxy, scores: Callable[[Tensor], Tensor], X: Tensor
     X, y = X[some], y[some]
     wanted = torch.cat([scores(part) for part in X.split(SOME)])
     orders = [torch.randperm(len(X), generator=case.rng) for _ in range(2)]
-    for order in (orders[0], orders[1][: max(len(X) // 4, 1)]):
+    for order in (*orders[0].split(100), orders[1][:80]):
         got = case.tensor("scores of the loaded network", net.loss(X[order]), (len(order), 10), torch.float32)
         error = float((got - wanted[order]).abs().max() / wanted.abs().max().clamp(min=1e-10))
         if not error <= 1e-3:
@@ -549,7 +540,7 @@ def saved_accuracy(case: Case, student: Proxy, file: str, X: Tensor, y: Tensor, 
     scores = scorer(params, pools, averages)
     if agree:
         agrees(case, load_saved(student, file, params, pools, averages is not None), scores, X, y)
-    return accuracy(scores, X, y)
+    return accuracy(scores, X, y, at_once=SOME, enough=case.threshold)
 
 
 def _accuracy_by_student(case: Case, net: Proxy, X: Tensor, y: Tensor) -> float:
