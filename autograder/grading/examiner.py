@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from autograder.assignment import Assignment
+from autograder.grading import records
 from autograder.grading.backend import JailBackend
 from autograder.grading.records import SCHEMA, Record
 from autograder.grading.submission import Submission
 from autograder.sandbox import Interrupted, Jail
-from toolbox.checks import CheckResult, ChecksBroken, Collection, Setting, rounded, total
+from toolbox.checks import CheckResult, ChecksBroken, Collection, Setting, from_json, rounded, total
 from toolbox.data import Data
 
 
@@ -39,22 +40,33 @@ class Examination:
     until_lost: bool = False
 
 
+PRESSED = ("timeout", "died", "not run")
+"""How checks end for which what others cost matters, or that matter for others in this way."""
+
+
 def examine(
-    examination: Examination, submission: Submission, key: str, start: Callable[[Mapping[str, bytes]], Jail]
+    examination: Examination,
+    submission: Submission,
+    keys: Mapping[str, str],
+    start: Callable[[Mapping[str, bytes]], Jail],
+    earlier: Record | None = None,
 ) -> Record:
-    """Run every check on a submission and return its record.
+    """Run the checks on a submission and return its record.
 
     Args:
         examination: what all examiners share.
         submission: the student's files.
-        key: what the record depends on, see `records.key`.
+        keys: what the results of each file of checks depend on, see `records.keys_of_files`.
         start: starts a jail with the given files in it.
+        earlier: an earlier record of the student's. Of files of checks whose key is still the same its results
+            are kept, unless they may depend on what other checks cost.
 
     Raises:
         ChecksBroken: the checks cannot be run; the author has to mend them.
         Interrupted: the host ended the jail, so that nothing can be said of the submission.
     """
     assignment = examination.assignment
+    kept = _kept(examination, keys, earlier) if earlier is not None else []
     started = time.process_time()
     backend = JailBackend(start, assignment, submission)
     try:
@@ -67,6 +79,7 @@ def examine(
                 check_seconds=assignment.limits.check_seconds,
                 after_timeout_seconds=assignment.limits.after_timeout_seconds,
                 until_lost=examination.until_lost,
+                kept=kept,
             ),
         )
     except ChecksBroken as error:
@@ -75,8 +88,21 @@ def examine(
         raise
     finally:
         backend.close()
+    again = {result.id for result in kept}
+    if kept and any(result.why in PRESSED for result in results if result.id not in again):
+        return examine(examination, submission, keys, start)
     if backend.forbidden and assignment.forbidden.policy == "zero":
         _score_zero(results, backend.forbidden[0])
+    notices = [
+        *submission.problems.values(),
+        *map(_not_looked_at, submission.others),
+        *backend.forbidden[:20],
+        *backend.notices,
+        *(f"{result.id}: {result.flagged}." for result in results if result.flagged),
+    ]
+    if kept and earlier is not None:  # what was noticed while those checks ran
+        about = tuple(f"{name}: " for name in examination.collection.files)
+        notices += [one for one in earlier["notices"] if one not in notices and not one.startswith(about)]
     return {
         "schema": SCHEMA,
         "assignment": assignment.name,
@@ -85,19 +111,29 @@ def examine(
         "fraction": str(total(results)),
         "max_score": sum(result.points for result in results),
         "checks": [result.as_json() for result in results],
-        "notices": [
-            *submission.problems.values(),
-            *map(_not_looked_at, submission.others),
-            *backend.forbidden[:20],
-            *backend.notices,
-            *(f"{result.id}: {result.flagged}." for result in results if result.flagged),
-        ],
+        "kept": [result.id for result in kept],
+        "keys": dict(keys),
+        "notices": notices,
         "data": examination.data.name,
         "level": examination.level,
         "layers": list(examination.layers),
         "cpu_seconds": round(time.process_time() - started + backend.cpu_seconds, 3),
-        "key": key,
+        "key": records.key_of(keys),
     }
+
+
+def _kept(examination: Examination, keys: Mapping[str, str], earlier: Record) -> list[CheckResult]:
+    """Return results of an earlier record that would come out the same."""
+    if examination.assignment.forbidden.policy == "zero":  # results do not stand there as they came out
+        return []
+    try:
+        results = [from_json(check) for check in earlier["checks"]]
+        same = {name for name, key in earlier["keys"].items() if keys.get(name) == key}
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
+        return []  # it is damaged, or of an older version of the kit
+    if any(result.why == "not run" for result in results) or not isinstance(earlier.get("notices"), list):
+        return []
+    return [result for result in results if examination.collection.files.get(result.id) in same]
 
 
 def _not_looked_at(name: str) -> str:

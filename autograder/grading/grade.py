@@ -74,7 +74,9 @@ def grade(
         if old is not None and old.get("key") == key:
             yield Outcome(student, old, fresh=False)
         else:
-            todo.append(Task(student, key, partial(read_submission, course, assignment, student)))
+            read = partial(read_submission, course, assignment, student)
+            earlier = (lambda: None) if force else partial(records.read, course, assignment.name, student)
+            todo.append(Task(student, key, read, earlier))
     if not todo:
         return
     records.tidy(course, assignment.name)

@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -73,14 +74,23 @@ def key(assignment: Assignment, submission: Submission, seed: bytes, dataset: st
     That is the submission's files, the assignment's files, the secret seed, the data set, and the
     versions of the kit and of torch.
     """
-    parts = [
-        submission.digest(),
-        _assignment_digest(assignment),
-        hashlib.sha256(b"seed" + seed).hexdigest(),
-        dataset,
-        *_versions(),
-    ]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return key_of(keys_of_files(assignment, submission, seed, dataset))
+
+
+def key_of(files: Mapping[str, str]) -> str:
+    """Return the key of a record from those of the files of checks."""
+    return _digest(*files.values())
+
+
+def keys_of_files(assignment: Assignment, submission: Submission, seed: bytes, dataset: str) -> dict[str, str]:
+    """Return, for each file of checks, a digest of everything that the results of its checks depend on.
+
+    That is what a record depends on, less the other files of checks.
+    """
+    files = _digests_of_files(assignment)
+    checks = {name: files.pop(name) for name in list(files) if name.startswith("checks/test_")}
+    common = [submission.digest(), *files, *files.values(), _digest("seed", seed.hex()), dataset, *_versions()]
+    return {name.removeprefix("checks/"): _digest(name, digest, *common) for name, digest in checks.items()}
 
 
 def is_current(course: Course, assignment: str, student: str) -> bool:
@@ -98,10 +108,14 @@ def _versions() -> tuple[str, str]:
     return version("coursekit"), version("torch")
 
 
-def _assignment_digest(assignment: Assignment) -> str:
-    total = hashlib.sha256()
+def _digests_of_files(assignment: Assignment) -> dict[str, str]:
+    """Return the digest of each file of an assignment that grading depends on, by its path in the folder."""
     support = [assignment.folder / name for name in assignment.files.support]
-    for file in [assignment.toml, *sorted(assignment.checks.rglob("*.py")), *support]:
-        total.update(f"{file.relative_to(assignment.folder)}\0".encode())
-        total.update(hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest()
+    files = [assignment.toml, *sorted(assignment.checks.rglob("*.py")), *support]
+    return {
+        file.relative_to(assignment.folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files
+    }
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -43,11 +43,13 @@ class Task:
         student: whose it is.
         key: what its record depends on, see `records.key`.
         read: reads the files; called when their turn comes.
+        earlier: reads an earlier record of the student's, of which results may be kept.
     """
 
     student: str
     key: str
     read: Callable[[], Submission]
+    earlier: Callable[[], Record | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -192,10 +194,11 @@ def _examine(examination: Examination, preloaded: Preloaded, task: Task) -> Mess
     torch.set_flush_denormal(True)  # tiny numbers in a saved model would slow its products a hundredfold
     try:
         submission = task.read()
-        if task.key != records.key(examination.assignment, submission, examination.seed, examination.data.name):
+        keys = records.keys_of_files(examination.assignment, submission, examination.seed, examination.data.name)
+        if task.key != records.key_of(keys):
             return {"trouble": "the submission or the assignment changed meanwhile; grade it again"}
         start = lambda files: preloaded.start(files, jail_limits)  # noqa: E731
-        return {"record": examine(examination, submission, task.key, start)}
+        return {"record": examine(examination, submission, keys, start, task.earlier())}
     except ChecksBroken as error:
         return {"trouble": f"the checks cannot be run: {error}"}
     except Interrupted as error:

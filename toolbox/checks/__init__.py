@@ -3,7 +3,7 @@
 from toolbox.checks.accuracy import accuracy
 from toolbox.checks.case import PUBLIC_SEED, Case, Failed, describe
 from toolbox.checks.declare import Check, DeclarationError, case, graded
-from toolbox.checks.results import CheckResult, rounded, total
+from toolbox.checks.results import CheckResult, from_json, rounded, total
 from toolbox.checks.run import ChecksBroken, Collection, Setting, load_checks, run_checks
 from toolbox.checks.student import (
     Backend,
@@ -20,6 +20,6 @@ from toolbox.checks.student import (
 __all__ = [
     "PUBLIC_SEED", "Backend", "Case", "Check", "CheckResult", "ChecksBroken", "Collection", "DeclarationError",
     "Failed", "LocalBackend", "Proxy", "Setting", "Shared", "StudentError", "accuracy", "because_of", "case",
-    "describe", "explain", "graded", "load_checks", "own_arguments", "rounded", "run_checks", "stopped_half_way",
-    "total",
+    "describe", "explain", "from_json", "graded", "load_checks", "own_arguments", "rounded", "run_checks",
+    "stopped_half_way", "total",
 ]  # fmt: skip

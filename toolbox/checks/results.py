@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -21,11 +22,31 @@ not run  the time that the assignment leaves after a time-out was used up
 
 LONGEST = 1500
 """Characters of a message that a record keeps."""
+Why = Literal["", "failed", "raised", "unwritten", "missing", "timeout", "died", "not run"]
+"""What a check came to an end by; "" if it passed, or was not begun."""
+
+OWN: dict[Why, Status] = {
+    "": "passed", "failed": "failed", "unwritten": "failed", "raised": "error", "missing": "error", "died": "error",
+    "timeout": "timeout", "not run": "not run",
+}  # fmt: skip
+"""How a check ends that fails in some way, if no other check is to be mended first."""
+OTHER_CASES = re.compile(r" \(Cases not passed: [^\n]*\.\)$")
+KEPT = (
+    "id", "sentence", "threshold", "sense", "hint", "status", "measured", "case", "message", "why", "mend_first",
+    "flagged", "seconds",
+)  # fmt: skip
+"""Fields that stand in a record as they are."""
 
 
 @dataclass
 class CheckResult:
-    """One check of one submission: what was asked, what was measured, what it earns."""
+    """One check of one submission: what was asked, what was measured, what it earns.
+
+    Attributes:
+        message: what a student reads: what to mend first, then what went wrong.
+        why: what kind of thing went wrong first.
+        mend_first: a check that this one needs and that failed too, "" if there is none; it is blocked then.
+    """
 
     id: str
     sentence: str
@@ -38,8 +59,29 @@ class CheckResult:
     measured: float | None = None
     case: str = ""
     message: str = ""
+    why: Why = ""
+    mend_first: str = ""
     flagged: str = ""
     seconds: float = 0.0
+
+    def block(self, mend_first: str) -> None:
+        """Name a check to mend first, or none ("") where one was named."""
+        self.message = self.message.removeprefix(_first(self.mend_first))
+        if self.mend_first and not mend_first:
+            self.status = OWN[self.why]
+        elif mend_first:
+            self.status = "blocked"
+        self.mend_first = mend_first
+        self.message = _first(mend_first) + self.message
+
+    @property
+    def cause(self) -> str:
+        """What went wrong first, in words, without what stands around it."""
+        return OTHER_CASES.sub("", self.message.removeprefix(_first(self.mend_first)))
+
+    def name_other_cases(self, names: list[str]) -> None:
+        """Say which cases were not passed, the first of which the message is about."""
+        self.message += f" (Cases not passed: {'; '.join(names)}.)"
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as JSON-ready values; the exact score stands in `fraction`."""
@@ -55,10 +97,29 @@ class CheckResult:
             "sense": self.sense,
             "case": self.case,
             "message": self.message[:LONGEST],
+            "why": self.why,
+            "mend_first": self.mend_first,
             "flagged": self.flagged[:LONGEST],
             "hint": self.hint,
             "seconds": round(self.seconds, 3),
         }
+
+
+def _first(name: str) -> str:
+    return f"First mend `{name}`, which this check needs. " if name else ""
+
+
+def from_json(record: dict[str, Any]) -> CheckResult:
+    """Return the result that `as_json` gave these values for.
+
+    Raises:
+        KeyError, TypeError, ValueError: they are none of its.
+    """
+    kept = {name: record[name] for name in KEPT}
+    result = CheckResult(points=record["max_score"], score=Fraction(record["fraction"]), **kept)
+    if result.why not in OWN or (result.mend_first and not result.message.startswith(_first(result.mend_first))):
+        raise ValueError("not a result of a check")
+    return result
 
 
 def total(results: list[CheckResult]) -> Fraction:

@@ -19,7 +19,7 @@ from _pytest.config import _prepareconfig  # pytest has no public name for a ses
 
 from toolbox.checks.case import PUBLIC_SEED, Case, Failed
 from toolbox.checks.declare import CaseKind, Check, DeclarationError
-from toolbox.checks.results import CheckResult
+from toolbox.checks.results import OWN, CheckResult, Why
 from toolbox.checks.student import Backend, Proxy, StudentError
 from toolbox.data.errors import DataError
 
@@ -50,6 +50,7 @@ class Setting:
         check_seconds: how long one check may keep the student's code busy.
         after_timeout_seconds: how long all checks together may, once one has timed out.
         until_lost: whether to stop at the first check that is not passed; the others are "not run" then.
+        kept: results of checks that need not be run again.
     """
 
     backend: Backend
@@ -59,6 +60,7 @@ class Setting:
     check_seconds: float = float("inf")
     after_timeout_seconds: float = float("inf")
     until_lost: bool = False
+    kept: Sequence[CheckResult] = ()
 
 
 def load_checks(folder: Path) -> list[Check]:
@@ -98,6 +100,10 @@ class Collection:
 
     Collecting costs more than running most checks, so that examiners are forked after it.
 
+    Attributes:
+        checks: in their order.
+        files: the name of the file that a check stands in, by the check's id.
+
     Raises:
         ChecksBroken: the checks cannot be collected.
     """
@@ -118,6 +124,7 @@ class Collection:
         if self._plugin.broken:
             raise ChecksBroken(f"{folder}: {self._plugin.broken}")
         self._items = {item.name.removeprefix("test_"): item for item in session.items}
+        self.files = {name: item.path.name for name, item in self._items.items()}
         missing = [check.id for check in self.checks if check.id not in self._items]
         if missing:
             raise ChecksBroken(f"{folder}: pytest does not collect the check {missing[0]}")
@@ -141,8 +148,7 @@ class Collection:
                 self._config.hook.pytest_runtest_protocol(item=self._items[name], nextitem=None)
         if self._plugin.broken:
             raise ChecksBroken(f"{self.folder}: {self._plugin.broken}") from self._plugin.cause
-        results = [run.results[check.id] for check in self.checks if check.id in everything]
-        return [r for r in results if r.id in wanted or r.status != "passed"]
+        return [r for r in run.finish() if r.id in wanted or r.status != "passed"]
 
     def close(self) -> None:
         """Undo what pytest has set up in this process."""
@@ -204,14 +210,13 @@ class _Run:
         self.checks = {check.id: check for check in checks}
         self.setting = setting
         self.on_result = on_result
-        self.waiting = list(self.checks)
-        self.timed_out: list[str] = []
-        self.causes: dict[str, str] = {}  # what went wrong first in each check that failed, in words
-        self.costly: list[str] = []  # those that timed out or ended the process
+        kept = {result.id: result for result in setting.kept if result.id in self.checks}
+        self.waiting = [name for name in self.checks if name not in kept]
+        self.timed_out = [name for name, result in kept.items() if result.why == "timeout"]
         self.seconds_left = setting.after_timeout_seconds
         self.results = {
             c.id: CheckResult(c.id, c.sentence, c.points, self._threshold(c), self._sense(c), c.hint) for c in checks
-        }
+        } | kept
         self.lost = False
 
     def next(self) -> str:
@@ -238,42 +243,48 @@ class _Run:
     def _risk(self, name: str) -> tuple[bool, int]:
         """Say how likely a check is to be costly too: whether it needs one that was, how much it shares with them."""
         needed = self._needed(name)
-        shared = set().union(*(self._needed(costly) for costly in self.costly))
-        return bool(needed & set(self.costly)), len(needed & shared)
+        costly = {one for one, result in self.results.items() if result.why in ("timeout", "died")}
+        shared = set().union(*(self._needed(one) for one in costly))
+        return bool(needed & costly), len(needed & shared)
 
     def perform(self, check: Check) -> None:
         """Run one check and take in its result."""
         result = self.results[check.id]
         seconds = min(self.setting.check_seconds, self.seconds_left)
         started = time.monotonic()
-        kind = ""
         if seconds < USED_UP:
+            result.why = "not run"
             result.message = f"Not run: the time that is left after `{self.timed_out[0]}` timed out is used up."
         else:
             self.setting.backend.begin(seconds)
             try:
-                kind = self._run_cases(check, result)
+                self._run_cases(check, result)
             finally:
                 busy = self.setting.backend.end()
             if self.timed_out:
                 self.seconds_left -= busy
-        if result.status == "timeout":
+        if result.why == "timeout":
             self.timed_out.append(check.id)
-        if kind in ("timeout", "died"):
-            self.costly.append(check.id)
-        if result.status not in ("passed", "not run") and kind != "missing":
-            self._name_prerequisite(check, result, kind)
+        self._name_prerequisite(check, result)
         self.lost = self.lost or result.status != "passed"
         result.seconds = time.monotonic() - started
         self.on_result(result)
 
-    def _run_cases(self, check: Check, result: CheckResult) -> str:
-        """Try every case, stop early only where the student's code no longer answers; return what went wrong first."""
+    def finish(self) -> list[CheckResult]:
+        """Return the results; what a kept one is to wait for may have been mended, or broken."""
+        for result in self.setting.kept:
+            if result.id in self.checks:
+                self._name_prerequisite(self.checks[result.id], result)
+        return [self.results[name] for name in self.checks]
+
+    def _run_cases(self, check: Check, result: CheckResult) -> None:
+        """Try every case, stop early only where the student's code no longer answers."""
         student = Proxy(self.setting.backend)
         weight_passed = 0
         failed: list[str] = []
         for kind in check.cases:
-            status, message, measured = "passed", "", None
+            why: Why = ""
+            message, measured = "", None
             for trial in range(check.trials):
                 case = Case(
                     check,
@@ -284,38 +295,32 @@ class _Run:
                     threshold=self._at_least(check, kind),
                     saved=self.setting.backend.read_tensors,
                 )
-                status, message = self._try(check, student, case)
+                why, message = self._try(check, student, case)
                 result.flagged = result.flagged or case.flagged
                 if case.measured is not None:
                     measured = _worse(result.sense, measured, case.measured)
-                if status != "passed":
+                if why:
                     measured = case.measured
                     break
-            if status == "passed":
+            if not why:
                 weight_passed += kind.weight
                 if not failed:
                     result.measured = _worse(result.sense, result.measured, measured)
                 continue
             if not failed:
-                result.status, result.message, result.measured = status, message, measured  # type: ignore[assignment]
+                result.why, result.message, result.measured = why, message, measured
                 result.case = kind.name
                 result.threshold = case.threshold
-                self.causes[check.id] = message
             failed.append(kind.name)
-            if status in ("timeout", "died"):
+            if why in ("timeout", "died"):
                 failed += [k.name for k in check.cases[check.cases.index(kind) + 1 :]]
                 break
         result.score = Fraction(check.points * weight_passed, check.weight)
-        why = result.status
-        if not failed:
-            result.status = "passed"
-        elif result.status not in ("failed", "timeout", "not run"):
-            result.status = "failed" if why == "unwritten" else "error"
+        result.status = OWN[result.why]
         if len(failed) > 1 and len(failed) < len(check.cases):
-            result.message += f" (Cases not passed: {'; '.join(failed)}.)"
-        return why
+            result.name_other_cases(failed)
 
-    def _try(self, check: Check, student: Proxy, case: Case) -> tuple[str, str]:
+    def _try(self, check: Check, student: Proxy, case: Case) -> tuple[Why, str]:
         try:
             check.function(student, case)
         except Failed as error:
@@ -327,20 +332,20 @@ class _Run:
         except UNUSABLE as error:
             text = str(error).split("\n")[0][:200]
             return "raised", f"What your code returned could not be used ({type(error).__name__}: {text})."
-        return "passed", ""
+        return "", ""
 
-    def _name_prerequisite(self, check: Check, result: CheckResult, kind: str) -> None:
+    def _name_prerequisite(self, check: Check, result: CheckResult) -> None:
         """Name the first check that this one needs and that failed, as what is to be mended first.
 
         A function that is not written is to blame itself, unless that is what the other check failed at too.
         """
+        if result.why in ("", "not run", "missing"):
+            return
         needed = self._needed(check.id)
         failed = [n for n in self.checks if n in needed and self.results[n].status not in ("passed", "not run")]
-        if kind == "unwritten":
-            failed = [n for n in failed if self.causes.get(n) == self.causes[check.id]]
-        if failed:
-            result.status = "blocked"
-            result.message = f"First mend `{failed[0]}`, which this check needs. {result.message}"
+        if result.why == "unwritten":
+            failed = [n for n in failed if self.results[n].cause == result.cause]
+        result.block(failed[0] if failed else "")
 
 
 def _worse(sense: str, a: float | None, b: float | None) -> float | None:
