@@ -13,10 +13,10 @@ def command(course):
     return [sys.executable, "-m", "autograder", "grade", "tiny", "--quiet", "--course", str(course.root)]
 
 
-def grade(course, *before):
+def grade(course, *before, options=()):
     """Run the command, with others before it that lead to it, and return how it ended."""
     return subprocess.run(
-        [*before, *command(course)], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
+        [*before, *command(course), *options], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
     )
 
 
