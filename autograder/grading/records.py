@@ -78,7 +78,7 @@ def key(assignment: Assignment, submission: Submission, seed: bytes, dataset: st
         _assignment_digest(assignment),
         hashlib.sha256(b"seed" + seed).hexdigest(),
         dataset,
-        *_versions(),
+        *versions().values(),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -94,8 +94,9 @@ def is_current(course: Course, assignment: str, student: str) -> bool:
 
 
 @cache
-def _versions() -> tuple[str, str]:
-    return version("coursekit"), version("torch")
+def versions() -> dict[str, str]:
+    """Return the versions that records depend on."""
+    return {name: version(name) for name in ("coursekit", "torch")}
 
 
 def _assignment_digest(assignment: Assignment) -> str:

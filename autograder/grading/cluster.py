@@ -1,0 +1,251 @@
+"""Examining submissions on a Dask cluster: each of its workers keeps a station, and gets a few submissions at a time.
+
+Dask moves a submission on to another worker when the one that had it is lost. What it is asked to do is
+pure: the same files, the same order, the same record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import pickle
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from distributed import Client, Future, KilledWorker, Worker, WorkerPlugin, get_worker
+
+from autograder.errors import UserError
+from autograder.grading import records
+from autograder.grading.station import Station, pack
+from autograder.grading.submission import Submission
+from autograder.grading.task import Answer, Order, Task
+
+CONNECT_SECONDS = 10
+LOOK_SECONDS = 1.0
+"""How often the workers are counted."""
+AHEAD = 2
+"""Submissions under way for each thread of a worker: the next is there when one is done, and no more fill memory."""
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A worker that cannot examine submissions, and why."""
+
+    worker: str
+    reason: str
+
+
+class AtWorker(WorkerPlugin):
+    """What Dask brings to every worker, also to those that join later: the order, and a station once it is needed."""
+
+    def __init__(self, name: str, order: Order) -> None:
+        self.name = name
+        self._bundle = pickle.dumps(pack(order))  # as bytes: a scheduler holds it without looking into it
+        self._versions = records.versions()
+
+    def setup(self, worker: Worker) -> None:
+        """Get ready on a worker."""
+        self._address: str = worker.address
+        self._threads: int = worker.state.nthreads
+        self._starting = threading.Lock()
+        self._station: Station | None = None
+
+    async def teardown(self, worker: Worker) -> None:
+        """End the station; called when the run or the worker ends."""
+        if self._station is not None:
+            await asyncio.to_thread(self._station.close)
+
+    def examine(self, task: bytes) -> Answer | Unusable:
+        """Have a submission examined by the station."""
+        here = records.versions()
+        for package, version in self._versions.items():
+            if here[package] != version:
+                reason = f"it has {package} {here[package]}, and here is {version}. Install the same on both."
+                return Unusable(self._address, reason)
+        try:
+            return self._started().examine(task)
+        except UserError as error:
+            return Unusable(self._address, str(error))
+
+    def _started(self) -> Station:
+        with self._starting:
+            if self._station is not None and not self._station.alive:
+                self._station.close()
+                self._station = None
+            if self._station is None:
+                self._station = Station(self._bundle, self._threads)
+            return self._station
+
+
+def examine(name: str, task: bytes) -> Answer | Unusable:
+    """Examine a submission; this is what runs on a worker."""
+    plugin = get_worker().plugins[name]
+    assert isinstance(plugin, AtWorker)
+    return plugin.examine(task)
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    task: bytes
+    done: Callable[[Answer], None]
+    workers: frozenset[str]
+    future: Future
+
+
+class Cluster:
+    """Examines submissions on the workers of a Dask cluster; a context manager.
+
+    Args:
+        address: of the scheduler, `tcp://HOST:PORT` or `tls://HOST:PORT`.
+        order: what to examine, and how.
+        shared_files: let workers read the submissions, under the path that they have here.
+        tell: told what to know meanwhile.
+
+    Raises:
+        UserError: the scheduler cannot be reached, or the cluster lacks the kit.
+    """
+
+    def __init__(self, address: str, order: Order, shared_files: bool, tell: Callable[[str], None]) -> None:
+        self._address, self._shared_files, self._tell = address, shared_files, tell
+        self._run = f"coursekit-{uuid.uuid4().hex}"
+        self._numbers = itertools.count()
+        self._under_way: dict[str, _UnderWay] = {}
+        self._ended: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._threads: dict[str, int] = {}
+        self._unusable: dict[str, str] = {}
+        plugin = AtWorker(self._run, order)
+        self._client = _connect(address)
+        try:
+            self._client.register_plugin(plugin)
+        except Exception as error:
+            self._client.close()
+            raise UserError(
+                f"{address}: this cluster cannot grade: {type(error).__name__}: {error}. Its scheduler and its workers "
+                "need the kit as it is installed here."
+            ) from None
+        self._look()
+        if not self._threads:
+            tell(f"{address}: there are no workers yet. Waiting for them; Ctrl-C stops.")
+
+    @property
+    def free(self) -> bool:
+        """Whether the workers should have another submission."""
+        return len(self._under_way) < AHEAD * sum(self._threads[worker] for worker in self._usable())
+
+    @property
+    def busy(self) -> bool:
+        """Whether any submission is under way."""
+        return bool(self._under_way)
+
+    def examine(self, task: Task, done: Callable[[Answer], None]) -> None:
+        """Send a submission to the cluster; `wait` calls `done` with what comes of it."""
+        if not self._shared_files:
+            try:
+                task = replace(task, read=partial(_given, task.read()))
+            except UserError as error:
+                return done(Answer(trouble=str(error)))
+        self._submit(pickle.dumps(task), done)
+
+    def wait(self) -> None:
+        """Wait a moment, and say of those that have ended that they are done."""
+        with contextlib.suppress(queue.Empty):
+            name, result = self._ended.get(timeout=LOOK_SECONDS)
+            while True:
+                self._take(name, result)
+                name, result = self._ended.get_nowait()
+        if time.monotonic() > self._looked + LOOK_SECONDS:
+            self._look()
+
+    def _submit(self, task: bytes, done: Callable[[Answer], None]) -> None:
+        name = f"{self._run}-{next(self._numbers)}"
+        workers = frozenset(self._usable() if self._unusable else ())  # none named: any, those to come included
+        future = self._client.submit(examine, self._run, task, key=name, workers=list(workers) or None)
+        self._under_way[name] = _UnderWay(task, done, workers, future)
+        future.add_done_callback(partial(self._fetch, name))
+
+    def _fetch(self, name: str, future: Future) -> None:
+        """Get the result of what has ended, in a thread of Dask's."""
+        try:
+            self._ended.put((name, future.result()))
+        except (Exception, CancelledError) as error:
+            self._ended.put((name, error))
+
+    def _take(self, name: str, result: Answer | Unusable | BaseException) -> None:
+        one = self._under_way.pop(name, None)
+        if one is None:  # it was sent to others meanwhile
+            return
+        if isinstance(result, Answer):
+            one.done(result)
+        elif isinstance(result, Unusable):
+            self._leave_out(result)
+            self._submit(one.task, one.done)
+        elif isinstance(result, KilledWorker):
+            one.done(Answer(trouble="each worker that examined it was lost, so it is not tried again in this run"))
+        elif isinstance(result, CancelledError):
+            raise self._lost()
+        else:
+            one.done(Answer(cut_short=f"{type(result).__name__}: {result}"))
+
+    def _leave_out(self, unusable: Unusable) -> None:
+        """Go on without a worker.
+
+        Raises:
+            UserError: no other is left.
+        """
+        sentence = f"The worker {unusable.worker} cannot be used: {unusable.reason}"
+        if unusable.worker not in self._unusable:
+            self._unusable[unusable.worker] = unusable.reason
+            self._look()
+            if not self._usable():
+                raise UserError(sentence)
+            self._tell(sentence)
+
+    def _usable(self) -> list[str]:
+        return [worker for worker in self._threads if worker not in self._unusable]
+
+    def _look(self) -> None:
+        """See which workers are there, and send on what waits for some that are gone."""
+        try:
+            self._threads = self._client.nthreads()
+        except OSError:
+            raise self._lost() from None
+        self._looked = time.monotonic()
+        for name, one in list(self._under_way.items()):
+            if one.workers and one.workers.isdisjoint(self._threads):
+                del self._under_way[name]
+                one.future.cancel()
+                self._submit(one.task, one.done)
+
+    def _lost(self) -> UserError:
+        return UserError(f"{self._address}: the connection to the scheduler is lost.")
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(Exception):  # where the scheduler is lost
+            self._client.cancel([one.future for one in self._under_way.values()])
+            self._client.unregister_worker_plugin(self._run)
+        self._client.close()
+
+
+def _given(submission: Submission) -> Submission:
+    return submission
+
+
+def _connect(address: str) -> Client:
+    try:
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{address}: the scheduler of the cluster cannot be reached: {error}") from None
