@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import pickle
 import queue
+import re
 import threading
 import time
 import uuid
@@ -21,7 +22,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from distributed import Client, Future, KilledWorker, Worker, WorkerPlugin, get_worker
+from distributed import Client, Future, KilledWorker, Security, Worker, WorkerPlugin, get_worker
 
 from autograder.errors import UserError
 from autograder.grading import records
@@ -29,6 +30,7 @@ from autograder.grading.station import Station, pack
 from autograder.grading.submission import Submission
 from autograder.grading.task import Answer, Order, Task
 
+ADDRESS = re.compile(r"(tcp|tls)://\S+:\d+")
 CONNECT_SECONDS = 10
 LOOK_SECONDS = 1.0
 """How often the workers are counted."""
@@ -245,7 +247,16 @@ def _given(submission: Submission) -> Submission:
 
 
 def _connect(address: str) -> Client:
+    if not ADDRESS.fullmatch(address):
+        raise UserError(
+            f"{address}: this is no address of a scheduler. It looks like tcp://HOST:PORT or tls://HOST:PORT."
+        )
+    security = Security()  # as Dask's own configuration says
+    if address.startswith("tls:") and security.get_connection_args("client")["ssl_context"] is None:
+        raise UserError(f"{address}: Dask's configuration names no certificates: set distributed.comm.tls.")
     try:
-        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{address}: the scheduler of the cluster cannot be reached: {error}") from None
+        return Client(address, timeout=CONNECT_SECONDS, security=security, set_as_default=False)
+    except OSError as error:
+        raise UserError(
+            f"{address}: the scheduler cannot be reached: {error}. Is `dask scheduler` running there?"
+        ) from None
