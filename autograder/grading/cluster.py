@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 import pickle
 import queue
 import re
@@ -118,6 +119,7 @@ class Cluster:
 
     def __init__(self, address: str, order: Order, shared_files: bool, tell: Callable[[str], None]) -> None:
         self._address, self._shared_files, self._tell = address, shared_files, tell
+        self._connected = True
         self._run = f"coursekit-{uuid.uuid4().hex}"
         self._numbers = itertools.count()
         self._under_way: dict[str, _UnderWay] = {}
@@ -228,6 +230,7 @@ class Cluster:
                 self._submit(one.task, one.done)
 
     def _lost(self) -> UserError:
+        self._connected = False
         return UserError(f"{self._address}: the connection to the scheduler is lost.")
 
     def __enter__(self) -> Cluster:
@@ -236,9 +239,10 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with contextlib.suppress(Exception):  # where the scheduler is lost
-            self._client.cancel([one.future for one in self._under_way.values()])
-            self._client.unregister_worker_plugin(self._run)
+        if self._connected:
+            with contextlib.suppress(Exception):  # whatever became of the cluster, what is done is done
+                self._client.cancel([one.future for one in self._under_way.values()])
+                self._client.unregister_worker_plugin(self._run)
         self._client.close()
 
 
@@ -254,6 +258,8 @@ def _connect(address: str) -> Client:
     security = Security()  # as Dask's own configuration says
     if address.startswith("tls:") and security.get_connection_args("client")["ssl_context"] is None:
         raise UserError(f"{address}: Dask's configuration names no certificates: set distributed.comm.tls.")
+    for name in ("distributed", "distributed.client"):  # what is lost is said here, in a sentence
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=CONNECT_SECONDS, security=security, set_as_default=False)
     except OSError as error:
