@@ -20,9 +20,11 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import dask
 from distributed import Client, Future, KilledWorker, Security, Worker, WorkerPlugin, get_worker
 
 from autograder.errors import UserError
@@ -50,8 +52,9 @@ class Unusable:
 class AtWorker(WorkerPlugin):
     """What Dask brings to every worker, also to those that join later: the order, and a station once it is needed."""
 
-    def __init__(self, name: str, order: Order) -> None:
+    def __init__(self, name: str, order: Order, shared: Path | None) -> None:
         self.name = name
+        self._shared = shared
         self._bundle = pickle.dumps(pack(order))  # as bytes: a scheduler holds it without looking into it
         self._versions = records.versions()
 
@@ -69,15 +72,20 @@ class AtWorker(WorkerPlugin):
 
     def examine(self, task: bytes) -> Answer | Unusable:
         """Have a submission examined by the station."""
-        here = records.versions()
-        for package, version in self._versions.items():
-            if here[package] != version:
-                reason = f"it has {package} {here[package]}, and here is {version}. Install the same on both."
-                return Unusable(self._address, reason)
         try:
+            self._demand_the_same()
             return self._started().examine(task)
-        except UserError as error:
+        except (UserError, OSError, ModuleNotFoundError) as error:
             return Unusable(self._address, str(error))
+
+    def _demand_the_same(self) -> None:
+        """Raise UserError unless this worker gives the same records as the machine that asks for them."""
+        if self._shared and not self._shared.is_dir():
+            raise UserError(f"{self._shared} is not there. Leave out --shared-files, or mount the course folder there.")
+        for package, version in records.versions().items():
+            if self._versions[package] != version:
+                wanted = self._versions[package]
+                raise UserError(f"it has {package} {version}, and here is {wanted}. Install the same on both.")
 
     def _started(self) -> Station:
         with self._starting:
@@ -110,23 +118,24 @@ class Cluster:
     Args:
         address: of the scheduler, `tcp://HOST:PORT` or `tls://HOST:PORT`.
         order: what to examine, and how.
-        shared_files: let workers read the submissions, under the path that they have here.
+        shared: the folder of the submissions, if workers are to read them there themselves.
         tell: told what to know meanwhile.
 
     Raises:
         UserError: the scheduler cannot be reached, or the cluster lacks the kit.
     """
 
-    def __init__(self, address: str, order: Order, shared_files: bool, tell: Callable[[str], None]) -> None:
-        self._address, self._shared_files, self._tell = address, shared_files, tell
+    def __init__(self, address: str, order: Order, shared: Path | None, tell: Callable[[str], None]) -> None:
+        self._address, self._shared, self._tell = address, shared, tell
         self._connected = True
         self._run = f"coursekit-{uuid.uuid4().hex}"
         self._numbers = itertools.count()
         self._under_way: dict[str, _UnderWay] = {}
         self._ended: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._threads: dict[str, int] = {}
+        self._waiting = False
         self._unusable: dict[str, str] = {}
-        plugin = AtWorker(self._run, order)
+        plugin = AtWorker(self._run, order, shared)
         self._client = _connect(address)
         try:
             self._client.register_plugin(plugin)
@@ -137,8 +146,6 @@ class Cluster:
                 "need the kit as it is installed here."
             ) from None
         self._look()
-        if not self._threads:
-            tell(f"{address}: there are no workers yet. Waiting for them; Ctrl-C stops.")
 
     @property
     def free(self) -> bool:
@@ -152,7 +159,7 @@ class Cluster:
 
     def examine(self, task: Task, done: Callable[[Answer], None]) -> None:
         """Send a submission to the cluster; `wait` calls `done` with what comes of it."""
-        if not self._shared_files:
+        if self._shared is None:
             try:
                 task = replace(task, read=partial(_given, task.read()))
             except UserError as error:
@@ -223,6 +230,9 @@ class Cluster:
         except OSError:
             raise self._lost() from None
         self._looked = time.monotonic()
+        if not self._threads and not self._waiting:
+            self._tell(f"{self._address}: there are no workers. Waiting for some; Ctrl-C stops.")
+        self._waiting = not self._threads
         for name, one in list(self._under_way.items()):
             if one.workers and one.workers.isdisjoint(self._threads):
                 del self._under_way[name]
@@ -260,6 +270,7 @@ def _connect(address: str) -> Client:
         raise UserError(f"{address}: Dask's configuration names no certificates: set distributed.comm.tls.")
     for name in ("distributed", "distributed.client"):  # what is lost is said here, in a sentence
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GB"})  # saved models are what they are
     try:
         return Client(address, timeout=CONNECT_SECONDS, security=security, set_as_default=False)
     except OSError as error:

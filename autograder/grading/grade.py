@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from autograder.assignment import Assignment
 from autograder.course import Course, secret_seed
@@ -90,7 +91,7 @@ def grade(
         minimum=LEVELS[0] if accept_weaker else course.grading.minimum,
         until_lost=until_lost,
     )  # fmt: skip
-    with _examiners(order, workers, scheduler, shared_files, tell) as examiners:
+    with _examiners(order, workers, scheduler, course.submitted if shared_files else None, tell) as examiners:
         for outcome in _examine_all(examiners, todo):
             if outcome.record is not None:
                 records.write(course, outcome.record)
@@ -98,7 +99,7 @@ def grade(
 
 
 def _examiners(
-    order: Order, workers: int | None, scheduler: str, shared_files: bool, tell: Callable[[str], None]
+    order: Order, workers: int | None, scheduler: str, shared: Path | None, tell: Callable[[str], None]
 ) -> Examiners:
     if not scheduler:
         from autograder.grading.workplace import Workplace
@@ -110,7 +111,7 @@ def _examiners(
         raise UserError(
             f"Grading on a cluster needs Dask, and {error.name} is not installed: pip install 'coursekit[cluster]'."
         ) from None
-    return Cluster(scheduler, order, shared_files, tell)
+    return Cluster(scheduler, order, shared, tell)
 
 
 def _examine_all(examiners: Examiners, todo: Sequence[Task]) -> Iterator[Outcome]:

@@ -156,6 +156,8 @@ def _examine(examination: Examination, preloaded: Preloaded, task: Task) -> Mess
         return {"record": examine(examination, submission, task.key, start)}
     except ChecksBroken as error:
         return {"trouble": f"the checks cannot be run: {error}"}
+    except UserError as error:
+        return {"trouble": str(error)}
     except Interrupted as error:
         return {"cut_short": error.reason}
     except Exception as error:
