@@ -134,7 +134,7 @@ class Cluster:
         self._ended: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._threads: dict[str, int] = {}
         self._waiting = False
-        self._unusable: dict[str, str] = {}
+        self._unusable: set[str] = set()
         plugin = AtWorker(self._run, order, shared)
         self._client = _connect(address)
         try:
@@ -150,7 +150,8 @@ class Cluster:
     @property
     def free(self) -> bool:
         """Whether the workers should have another submission."""
-        return len(self._under_way) < AHEAD * sum(self._threads[worker] for worker in self._usable())
+        threads = sum(self._threads[worker] for worker in self._usable())
+        return len(self._under_way) < AHEAD * max(threads, 1)  # what waits for workers may call for some
 
     @property
     def busy(self) -> bool:
@@ -213,11 +214,12 @@ class Cluster:
             UserError: no other is left.
         """
         sentence = f"The worker {unusable.worker} cannot be used: {unusable.reason}"
-        if unusable.worker not in self._unusable:
-            self._unusable[unusable.worker] = unusable.reason
-            self._look()
-            if not self._usable():
-                raise UserError(sentence)
+        known = unusable.worker in self._unusable
+        self._unusable.add(unusable.worker)
+        self._look()
+        if not self._usable():
+            raise UserError(sentence)
+        if not known:
             self._tell(sentence)
 
     def _usable(self) -> list[str]:
