@@ -30,8 +30,7 @@ from distributed import Client, Future, KilledWorker, Security, Worker, WorkerPl
 from autograder.errors import UserError
 from autograder.grading import records
 from autograder.grading.station import Station, pack
-from autograder.grading.submission import Submission
-from autograder.grading.task import Answer, Order, Task
+from autograder.grading.task import Answer, Order, Task, given
 
 ADDRESS = re.compile(r"(tcp|tls)://\S+:\d+")
 CONNECT_SECONDS = 10
@@ -162,7 +161,7 @@ class Cluster:
         """Send a submission to the cluster; `wait` calls `done` with what comes of it."""
         if self._shared is None:
             try:
-                task = replace(task, read=partial(_given, task.read()))
+                task = replace(task, read=partial(given, task.read()))
             except UserError as error:
                 return done(Answer(trouble=str(error)))
         self._submit(pickle.dumps(task), done)
@@ -256,10 +255,6 @@ class Cluster:
                 self._client.cancel([one.future for one in self._under_way.values()])
                 self._client.unregister_worker_plugin(self._run)
         self._client.close()
-
-
-def _given(submission: Submission) -> Submission:
-    return submission
 
 
 def _connect(address: str) -> Client:
