@@ -17,7 +17,7 @@ test: $(READY)   ## run the test suite
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 redteam: $(READY) ## hand in hostile submissions; print which were stopped, and by which layers
-	$(BIN)/python -m pytest tests/redteam -n auto --dist loadgroup -q
+	REDTEAM=whole $(BIN)/python -m pytest tests/redteam -n auto --dist loadgroup -q
 
 fuzz: $(READY)   ## try the properties of tests/fuzz on thousands of examples each (minutes)
 	FUZZ=long $(BIN)/python -m pytest tests/fuzz --hypothesis-show-statistics

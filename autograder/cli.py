@@ -194,6 +194,12 @@ def grade(
         bool, typer.Option("--accept-weaker", help="Go on where the isolation is below what course.toml asks for.")
     ] = False,
     data: Images = None,
+    scheduler: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Grade on the Dask cluster whose scheduler this is: tcp://HOST:PORT.")
+    ] = "",
+    shared_files: Annotated[
+        bool, typer.Option("--shared-files", help="With --scheduler: workers see this folder, send no files.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON lines, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
@@ -209,6 +215,10 @@ def grade(
     from autograder.grading import grade as grading
     from autograder.grading.submission import students as submitted
 
+    if scheduler and workers:
+        raise UserError("With --scheduler the cluster decides how many are graded at once: leave out --workers.")
+    if shared_files and not scheduler:
+        raise UserError("--shared-files is for clusters: name one with --scheduler.")
     found = find_course(course)
     assignment = load_assignment(found, name)
     chosen, odd = submitted(found, assignment)
@@ -237,7 +247,8 @@ def grade(
             task = progress.add_task(name, total=len(chosen))
             for outcome in grading.grade(
                 found, assignment, chosen, workers=workers, isolation=isolation, force=force,
-                dataset=data, accept_weaker=accept_weaker,
+                dataset=data, accept_weaker=accept_weaker, scheduler=scheduler, shared_files=shared_files,
+                tell=lambda sentence: err.print(sentence, markup=False, soft_wrap=True),
             ):  # fmt: skip
                 outcomes.append(outcome)
                 if outcome.record:

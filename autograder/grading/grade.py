@@ -1,21 +1,22 @@
-"""Grading a class: submissions that have changed are examined, as many at once as there are workers."""
+"""Grading a class: submissions that have changed are examined, several at once, on this machine or on a cluster."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from autograder.assignment import Assignment
 from autograder.course import Course, secret_seed
 from autograder.errors import UserError
 from autograder.grading import records
-from autograder.grading.pool import Pool
 from autograder.grading.records import Record
 from autograder.grading.submission import read_submission
-from autograder.grading.workplace import Answer, Task, Workplace
+from autograder.grading.task import Answer, Examiners, Order, Task, given
+from autograder.sandbox.isolation import LEVELS
 
 TRIES = 3
 """How often a submission is begun whose examination is cut short: killed from outside, say. No score comes of that."""
@@ -42,6 +43,9 @@ def grade(
     dataset: str | None = None,
     accept_weaker: bool = False,
     until_lost: bool = False,
+    scheduler: str = "",
+    shared_files: bool = False,
+    tell: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Outcome]:
     """Grade submissions and give each outcome as it comes; records are written by then.
 
@@ -55,10 +59,13 @@ def grade(
         dataset: "cifar10" or "standin"; the course's choice by default.
         accept_weaker: go on below the level that the course asks for.
         until_lost: stop with a submission at the first check that it does not pass.
+        scheduler: address of the scheduler of a Dask cluster, whose workers do the work then.
+        shared_files: let those workers read the submissions themselves, under the path that they have here.
+        tell: told what to know meanwhile of the cluster.
 
     Raises:
-        UserError: the data set is missing, the checks are broken, the isolation is not to be had:
-            nothing is graded then.
+        UserError: the data set is missing, the checks are broken, the isolation is not to be had, the
+            cluster cannot be used: what is done by then is kept.
     """
     seed, _ = secret_seed(course)
     dataset = dataset or course.grading.data
@@ -75,23 +82,41 @@ def grade(
             yield Outcome(student, old, fresh=False)
         else:
             read = partial(read_submission, course, assignment, student)
-            earlier = (lambda: None) if force else partial(records.read, course, assignment.name, student)
+            earlier = partial(given, None) if force else partial(records.read, course, assignment.name, student)
             todo.append(Task(student, key, read, earlier))
     if not todo:
         return
     records.tidy(course, assignment.name)
-    workplace = Workplace(
-        assignment, seed, course.grading,
-        dataset=dataset, isolation=isolation, accept_weaker=accept_weaker, until_lost=until_lost,
+    order = Order(
+        assignment, seed, dataset,
+        isolation=isolation or course.grading.isolation,
+        minimum=LEVELS[0] if accept_weaker else course.grading.minimum,
+        until_lost=until_lost,
     )  # fmt: skip
-    with workplace, Pool(workers or os.cpu_count() or 1) as pool:
-        for outcome in _examine_all(workplace, pool, todo):
+    with _examiners(order, workers, scheduler, course.submitted if shared_files else None, tell) as examiners:
+        for outcome in _examine_all(examiners, todo):
             if outcome.record is not None:
                 records.write(course, outcome.record)
             yield outcome
 
 
-def _examine_all(workplace: Workplace, pool: Pool, todo: Sequence[Task]) -> Iterator[Outcome]:
+def _examiners(
+    order: Order, workers: int | None, scheduler: str, shared: Path | None, tell: Callable[[str], None]
+) -> Examiners:
+    if not scheduler:
+        from autograder.grading.workplace import Workplace
+
+        return Workplace(order, workers or os.cpu_count() or 1)
+    try:
+        from autograder.grading.cluster import Cluster
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"Grading on a cluster needs Dask, and {error.name} is not installed: pip install 'coursekit[cluster]'."
+        ) from None
+    return Cluster(scheduler, order, shared, tell)
+
+
+def _examine_all(examiners: Examiners, todo: Sequence[Task]) -> Iterator[Outcome]:
     waiting = deque((task, 1) for task in todo)
     ended: list[Outcome] = []
 
@@ -101,11 +126,11 @@ def _examine_all(workplace: Workplace, pool: Pool, todo: Sequence[Task]) -> Iter
         else:
             ended.append(_outcome(task, answer))
 
-    while waiting or pool.busy:
-        while waiting and pool.free:
+    while waiting or examiners.busy:
+        while waiting and examiners.free:
             task, tries = waiting.popleft()
-            workplace.examine(pool, task, partial(done, task, tries))
-        pool.wait()
+            examiners.examine(task, partial(done, task, tries))
+        examiners.wait()
         yield from ended
         ended.clear()
 

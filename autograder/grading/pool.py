@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 Message = dict[str, Any]
@@ -27,7 +26,7 @@ class _Running:
 
 
 class Pool:
-    """Up to `workers` processes at once; a context manager, at whose end those that still run are killed.
+    """Up to `workers` processes at once.
 
     Its process has one thread: children are plain forks, which find loaded what it has loaded.
     """
@@ -60,12 +59,17 @@ class Pool:
             self._running[pipe] = _Running(pid, pipe, time.monotonic() + seconds, done)
             self._selector.register(pipe, selectors.EVENT_READ)
 
+    def watch(self, file: int, ready: Callable[[], None]) -> None:
+        """Have `wait` call a function, too, whenever a file can be read."""
+        self._selector.register(file, selectors.EVENT_READ, ready)
+
     def wait(self, seconds: float = 1.0) -> None:
         """Take in what children have sent, and say of those that have ended that they are done."""
         for event, _ in self._selector.select(seconds):
-            one = self._running.get(event.fd)
-            if one is None:
+            if event.data is not None:
+                event.data()
                 continue
+            one = self._running[event.fd]
             chunk = os.read(one.pipe, 1 << 20)
             one.received += chunk
             if not chunk:
@@ -76,12 +80,8 @@ class Pool:
             if time.monotonic() > one.deadline:
                 _kill(one.pid)
 
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Kill the processes that still run."""
         for one in self._running.values():
             _kill(one.pid)
             os.waitpid(one.pid, 0)

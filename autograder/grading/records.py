@@ -89,7 +89,7 @@ def keys_of_files(assignment: Assignment, submission: Submission, seed: bytes, d
     """
     files = _digests_of_files(assignment)
     checks = {name: files.pop(name) for name in list(files) if name.startswith("checks/test_")}
-    common = [submission.digest(), *files, *files.values(), _digest("seed", seed.hex()), dataset, *_versions()]
+    common = [submission.digest(), *files, *files.values(), _digest("seed", seed.hex()), dataset, *versions().values()]
     return {name.removeprefix("checks/"): _digest(name, digest, *common) for name, digest in checks.items()}
 
 
@@ -104,8 +104,9 @@ def is_current(course: Course, assignment: str, student: str) -> bool:
 
 
 @cache
-def _versions() -> tuple[str, str]:
-    return version("coursekit"), version("torch")
+def versions() -> dict[str, str]:
+    """Return the versions that records depend on."""
+    return {name: version(name) for name in ("coursekit", "torch")}
 
 
 def _digests_of_files(assignment: Assignment) -> dict[str, str]:

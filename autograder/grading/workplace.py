@@ -1,4 +1,4 @@
-"""What a process needs to have submissions examined: the checks, the data and a process that jails are forked from."""
+"""What a process needs to examine submissions: the checks, the data and a process that jails are forked from."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ import io
 import os
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from types import TracebackType
 
 import numpy as np
 import torch
 
 from autograder.assignment import Assignment
-from autograder.course.folder import Grading
 from autograder.errors import UserError
 from autograder.grading import records
 from autograder.grading.examiner import Examination, examine
 from autograder.grading.pool import Message, Pool
-from autograder.grading.records import Record
-from autograder.grading.submission import Submission
+from autograder.grading.task import Answer, Order, Task
 from autograder.sandbox import Interrupted, IsolationUnavailable, Limits, Preloaded, SandboxError
 from autograder.sandbox.isolation import LEVELS
 from autograder.sandbox.linux import keep_freed_memory
@@ -35,80 +32,52 @@ PRELOADED = ("torch", "numpy", "toolbox.solver", "toolbox.losses", "toolbox.grad
 """What jails find imported: student modules use little else."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """One submission to examine.
-
-    Attributes:
-        student: whose it is.
-        key: what its record depends on, see `records.key`.
-        read: reads the files; called when their turn comes.
-        earlier: reads an earlier record of the student's, of which results may be kept.
-    """
-
-    student: str
-    key: str
-    read: Callable[[], Submission]
-    earlier: Callable[[], Record | None] = lambda: None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an examiner found: a record, or why there is none; `cut_short` if that is no doing of the submission."""
-
-    record: Record | None = None
-    trouble: str = ""
-    cut_short: str = ""
-
-
 class Workplace:
     """Examines submissions, each in a process forked from this one; a context manager.
 
     Args:
-        assignment: what to grade.
-        seed: the course's secret seed.
-        grading: the course's settings.
-        dataset: "cifar10" or "standin"; the course's choice by default.
-        isolation: the level of the jail; the course's choice by default.
-        accept_weaker: go on below the level that the course asks for.
-        until_lost: stop with a submission at the first check that it does not pass.
+        order: what to examine, and how.
+        workers: how many at once.
 
     Raises:
         UserError: the data set is missing, the checks are broken, the isolation is not to be had.
     """
 
-    def __init__(
-        self,
-        assignment: Assignment,
-        seed: bytes,
-        grading: Grading,
-        *,
-        dataset: str | None = None,
-        isolation: str | None = None,
-        accept_weaker: bool = False,
-        until_lost: bool = False,
-    ) -> None:
-        self._grading = grading
-        self._accept_weaker = accept_weaker
-        self._preloaded = self._preload(isolation or grading.isolation)
+    def __init__(self, order: Order, workers: int) -> None:
+        self._order = order
+        self._preloaded = self._preload(order.isolation)
         try:
-            examination = _prepare(assignment, seed, self._preloaded, dataset or grading.data)
+            self._examination = _prepare(order, self._preloaded)
         except BaseException:
             self._preloaded.close()
             raise
-        self.examination = replace(examination, until_lost=until_lost)
+        self.pool = Pool(workers)
 
-    def examine(self, pool: Pool, task: Task, done: Callable[[Answer], None]) -> None:
-        """Begin to examine a submission in a process of the pool; `done` is called with what comes of it."""
+    @property
+    def free(self) -> bool:
+        """Whether a processor waits for work."""
+        return self.pool.free
+
+    @property
+    def busy(self) -> bool:
+        """Whether any submission is under way."""
+        return self.pool.busy
+
+    def examine(self, task: Task, done: Callable[[Answer], None]) -> None:
+        """Begin to examine a submission in a process of its own; `wait` calls `done` with what comes of it."""
         if not self._preloaded.alive:
             self._preloaded.close()
-            self._preloaded = self._preload(self.examination.level)
-        examination, preloaded = self.examination, self._preloaded
+            self._preloaded = self._preload(self._examination.level)
+        examination, preloaded = self._examination, self._preloaded
 
         def finished(message: Message | None, how: str) -> None:
             done(Answer(cut_short=f"its examiner {how}") if message is None else Answer(**message))
 
-        pool.start(lambda: _examine(examination, preloaded, task), finished, EXAMINER_SECONDS)
+        self.pool.start(lambda: _examine(examination, preloaded, task), finished, EXAMINER_SECONDS)
+
+    def wait(self) -> None:
+        """Wait a moment, and say of those that have ended that they are done."""
+        self.pool.wait()
 
     def _preload(self, asked: str) -> Preloaded:
         try:
@@ -117,8 +86,8 @@ class Workplace:
             raise UserError(f"{error} `autograder doctor` shows what this machine offers.") from None
         except SandboxError as error:
             raise UserError(f"Student code has no place to run: {error}. Mend this and grade again.") from None
-        minimum = self._grading.minimum
-        if LEVELS.index(preloaded.level) < LEVELS.index(minimum) and not self._accept_weaker:
+        minimum = self._order.minimum
+        if LEVELS.index(preloaded.level) < LEVELS.index(minimum):
             preloaded.close()
             raise UserError(
                 f"Grading would run at the isolation level {preloaded.level!r}, and course.toml asks for "
@@ -132,17 +101,21 @@ class Workplace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._preloaded.close()
+        try:
+            self.pool.close()
+        finally:
+            self._preloaded.close()
 
 
-def _prepare(assignment: Assignment, seed: bytes, preloaded: Preloaded, dataset: str) -> Examination:
+def _prepare(order: Order, preloaded: Preloaded) -> Examination:
     """Load what examiners share before any is forked, so that they need not load it themselves."""
+    assignment = order.assignment
     torch.set_num_threads(1)
     keep_freed_memory()
     try:
         collection = Collection(assignment.checks)
         images = assignment.images
-        loaded = _in_secret_order(data.load(dataset, parts=images.parts, num_train=images.num_train), seed)
+        loaded = _in_secret_order(data.load(order.dataset, parts=images.parts, num_train=images.num_train), order.seed)
     except ChecksBroken as error:
         raise UserError(f"The checks cannot be run, nothing is graded. {error}") from None
     except data.DataError as error:
@@ -153,7 +126,7 @@ def _prepare(assignment: Assignment, seed: bytes, preloaded: Preloaded, dataset:
     _warm_up(assignment, collection, loaded)
     gc.collect()
     gc.freeze()
-    return Examination(assignment, collection, loaded, seed, preloaded.level, preloaded.layers)
+    return Examination(assignment, collection, loaded, order.seed, preloaded.level, preloaded.layers, order.until_lost)
 
 
 def _in_secret_order(loaded: data.Data, seed: bytes) -> data.Data:
@@ -201,6 +174,8 @@ def _examine(examination: Examination, preloaded: Preloaded, task: Task) -> Mess
         return {"record": examine(examination, submission, keys, start, task.earlier())}
     except ChecksBroken as error:
         return {"trouble": f"the checks cannot be run: {error}"}
+    except UserError as error:
+        return {"trouble": str(error)}
     except Interrupted as error:
         return {"cut_short": error.reason}
     except Exception as error:

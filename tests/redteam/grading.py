@@ -1,4 +1,4 @@
-"""A class of attackers, handed in between two honest neighbours, graded in one of three modes, and what became of it."""
+"""A class of attackers, handed in between two honest neighbours, graded in one of four modes, and what became of it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,38 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from distributed import LocalCluster
 
 from autograder.course import Course, init_course, open_course, secret_seed
 from autograder.release.build import generate
 from examples.fully_connected_class import MODULE, NAME, NOTEBOOK, write_class
 from tests.redteam import ordinary_user
 from tests.redteam.attack import Attack
+from tests.redteam.catalogue import ATTACKS, CLASSES
 from toolbox.data.cache import cache_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 900
-MODES = ["best as root", "best as an ordinary user", "without namespaces"]
+ON_A_CLUSTER = "on a cluster"
+MODES = ["best as root", "best as an ordinary user", "without namespaces", ON_A_CLUSTER]
 HONEST = ["complete", "zz_last"]
 """Who is graded before, and who after all others."""
-NOBODY = ["-rf", "a b", "+complete", "complete\n", "\u0441omplete", "\x1b[31mcomplete", "\u202etelpmoc", "[red]x", "x" * 120]
+NOBODY = [
+    "-rf",
+    "a b",
+    "+complete",
+    "complete\n",
+    "\u0441omplete",
+    "\x1b[31mcomplete",
+    "\u202etelpmoc",
+    "[red]x",
+    "x" * 120,
+]
 """Names of folders that are no student ids, one of them with a letter that only looks like a `c`."""
 CANARY = "a-word-that-stands-nowhere-else"
 LIMITS = {"check_seconds": 3, "after_timeout_seconds": 4, "import_seconds": 10}
@@ -36,6 +50,7 @@ class Graded:
     """A class after grading.
 
     Attributes:
+        mode: one of `MODES`.
         records: by student.
         said: all that the commands have printed.
         pages: the page that each student reads.
@@ -45,6 +60,7 @@ class Graded:
         secrets: texts that nobody may read anywhere.
     """
 
+    mode: str
     records: dict[str, dict[str, Any]]
     said: str
     pages: dict[str, str]
@@ -54,11 +70,18 @@ class Graded:
     secrets: list[str]
 
 
-def grade_class(top: Path, mode: str, attacks: Iterable[Attack]) -> Graded:
+def tried(mode: str) -> list[str]:
+    """Return the attacks that are tried in a mode: on a cluster one of each class, and all with REDTEAM=whole."""
+    if mode == ON_A_CLUSTER and os.environ.get("REDTEAM") != "whole":
+        return [attacks[0].name for attacks in CLASSES.values()]
+    return list(ATTACKS)
+
+
+def grade_class(top: Path, mode: str) -> Graded:
     """Make a course in the empty folder `top`, hand the attacks in and grade them."""
     course = _make_course(top)
-    for attack in attacks:
-        _hand_in(course, attack)
+    for name in tried(mode):
+        _hand_in(course, ATTACKS[name])
     shutil.copytree(cache_folder(), top / "cache" / "coursekit")
     prefix = []
     if mode == "best as an ordinary user":
@@ -68,15 +91,17 @@ def grade_class(top: Path, mode: str, attacks: Iterable[Attack]) -> Graded:
                 os.chown(path, ordinary_user.NOBODY, ordinary_user.NOBODY, follow_symlinks=False)
     level = "landlock" if mode == "without namespaces" else "best"
     before = _look_at(course)
-    said = _run(top, [*prefix, sys.executable, "-m", "autograder", "grade", NAME, "--isolation", level])
-    left = _processes_of(top)
+    command = [*prefix, sys.executable, "-m", "autograder", "grade", NAME, "--isolation", level]
+    with _cluster(top) if mode == ON_A_CLUSTER else nullcontext() as cluster:
+        said = _run(top, [*command, "--scheduler", cluster.scheduler_address] if cluster else command)
+        left = _processes_of(top)
     changed = {path for path, _ in before ^ _look_at(course)}
     said += _run(top, [*prefix, sys.executable, "-m", "autograder", "feedback", NAME])
     table = _run(top, [*prefix, sys.executable, "-m", "autograder", "export", NAME])
     records = {path.stem: json.loads(path.read_text()) for path in (course.results / NAME).glob("*.json")}
     pages = {page.parts[-3]: page.read_text() for page in course.feedback.glob(f"*/{NAME}/*.html")}
     secrets = [CANARY, course.secret_seed.read_text().strip()]
-    return Graded(records, said, pages, table, changed, left, secrets)
+    return Graded(mode, records, said, pages, table, changed, left, secrets)
 
 
 def _make_course(top: Path) -> Course:
@@ -117,11 +142,21 @@ def _hand_in(course: Course, attack: Attack) -> None:
         attack.files(folder)
 
 
+def _environment(top: Path) -> dict[str, str]:
+    return {**os.environ, "XDG_CACHE_HOME": str(top / "cache"), "HOME": str(top), "MARK": str(top)}
+
+
+def _cluster(top: Path) -> LocalCluster:
+    """Return a cluster of two workers, whose stations are marked as the command's processes are."""
+    return LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0", env=_environment(top)
+    )
+
+
 def _run(top: Path, command: list[str]) -> str:
-    environment = {**os.environ, "XDG_CACHE_HOME": str(top / "cache"), "HOME": str(top), "MARK": str(top)}
     done = subprocess.run(
-        [*command, "--course", str(top / "course")], cwd=REPOSITORY, env=environment, capture_output=True, timeout=SECONDS,
-        check=False,
+        [*command, "--course", str(top / "course")], cwd=REPOSITORY, env=_environment(top), capture_output=True,
+        timeout=SECONDS, check=False,
     )  # fmt: skip
     said = (done.stdout + done.stderr).decode()
     assert done.returncode == 0, said[-2000:]
