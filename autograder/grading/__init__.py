@@ -7,4 +7,5 @@ workplace   what a process needs to have submissions examined
 pool        processes forked from it, as many at once as there are processors
 grade       a class
 records     the records on disk
+recall      what they say of a class
 """

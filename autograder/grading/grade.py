@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from autograder.assignment import Assignment
 from autograder.course import Course, secret_seed
@@ -15,7 +15,9 @@ from autograder.grading import records
 from autograder.grading.pool import Pool
 from autograder.grading.records import Record
 from autograder.grading.submission import read_submission
-from autograder.grading.workplace import Answer, Task, Workplace
+
+if TYPE_CHECKING:
+    from autograder.grading.workplace import Answer, Task, Workplace
 
 TRIES = 3
 """How often a submission is begun whose examination is cut short: killed from outside, say. No score comes of that."""
@@ -35,8 +37,8 @@ def grade(
     course: Course,
     assignment: Assignment,
     students: Sequence[str],
+    pool: Pool,
     *,
-    workers: int | None = None,
     isolation: str | None = None,
     force: bool = False,
     dataset: str | None = None,
@@ -49,7 +51,7 @@ def grade(
         course: the course folder.
         assignment: what to grade.
         students: whose submissions.
-        workers: how many examiners at once; the number of processors by default.
+        pool: the processes to examine in. It may have other work between two outcomes, and has none at the end.
         isolation: the level of the jail; the course's choice by default.
         force: grade again what is unchanged.
         dataset: "cifar10" or "standin"; the course's choice by default.
@@ -62,7 +64,7 @@ def grade(
     """
     seed, _ = secret_seed(course)
     dataset = dataset or course.grading.data
-    todo: list[Task] = []
+    todo: list[tuple[str, str]] = []
     for student in students:
         try:
             submission = read_submission(course, assignment, student)
@@ -74,19 +76,25 @@ def grade(
         if old is not None and old.get("key") == key:
             yield Outcome(student, old, fresh=False)
         else:
-            todo.append(Task(student, key, partial(read_submission, course, assignment, student)))
+            todo.append((student, key))
     if not todo:
         return
+    from autograder.grading.workplace import Task, Workplace  # loads torch
+
+    tasks = [Task(student, key, partial(read_submission, course, assignment, student)) for student, key in todo]
     records.tidy(course, assignment.name)
     workplace = Workplace(
         assignment, seed, course.grading,
         dataset=dataset, isolation=isolation, accept_weaker=accept_weaker, until_lost=until_lost,
     )  # fmt: skip
-    with workplace, Pool(workers or os.cpu_count() or 1) as pool:
-        for outcome in _examine_all(workplace, pool, todo):
-            if outcome.record is not None:
-                records.write(course, outcome.record)
-            yield outcome
+    with workplace:
+        try:
+            for outcome in _examine_all(workplace, pool, tasks):
+                if outcome.record is not None:
+                    records.write(course, outcome.record)
+                yield outcome
+        finally:
+            pool.stop()
 
 
 def _examine_all(workplace: Workplace, pool: Pool, todo: Sequence[Task]) -> Iterator[Outcome]:

@@ -12,6 +12,7 @@ from tiny_course import nbgrader, press, record, submit, tree, write_record
 from autograder import gradebook
 from autograder.assignment import load_assignment
 from autograder.feedback import graded_students, write_pages
+from autograder.grading.pool import Pool
 
 PAGE = "tiny/tiny.html"
 
@@ -25,7 +26,10 @@ def kit(course, *arguments):
 def write(course):
     """Write the pages of everybody who was graded; return what went wrong, by student."""
     assignment = load_assignment(course, "tiny")
-    return dict(write_pages(course, assignment, graded_students(course, assignment)))
+    problems = {}
+    with Pool() as pool:
+        write_pages(course, assignment, graded_students(course, assignment), pool, problems.__setitem__)
+    return problems
 
 
 def score(course, student="alice"):
