@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from autograder.assignment import Assignment
 from autograder.course import Course, secret_seed
 from autograder.errors import UserError
 from autograder.grading import records
-from autograder.grading.pool import Pool
+from autograder.grading.pool import Message, Pool
 from autograder.grading.records import Record
 from autograder.grading.submission import read_submission
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 TRIES = 3
 """How often a submission is begun whose examination is cut short: killed from outside, say. No score comes of that."""
+
+TOGETHER = 64
+"""Submissions that one process looks at, to see whether they have changed."""
+SECONDS = 300
+"""A backstop: what it may take before its work is done here."""
+
+Look = tuple[str, str, str]
+"""A student, the key of the submission, and why there is none."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +73,11 @@ def grade(
     seed, _ = secret_seed(course)
     dataset = dataset or course.grading.data
     todo: list[tuple[str, str]] = []
-    for student in students:
-        try:
-            submission = read_submission(course, assignment, student)
-        except UserError as error:  # one folder that cannot be opened keeps nobody else waiting
-            yield Outcome(student, None, trouble=str(error))
-            continue
-        key = records.key(assignment, submission, seed, dataset)
-        old = None if force else records.read(course, assignment.name, student)
-        if old is not None and old.get("key") == key:
+    for student, key, trouble in _look_at_all(partial(_look_at, course, assignment, seed, dataset), students, pool):
+        old = None if force or trouble else records.read(course, assignment.name, student)
+        if trouble:
+            yield Outcome(student, None, trouble=trouble)
+        elif old is not None and old["key"] == key:
             yield Outcome(student, old, fresh=False)
         else:
             todo.append((student, key))
@@ -95,6 +99,34 @@ def grade(
                 yield outcome
         finally:
             pool.stop()
+
+
+def _look_at_all(look_at: Callable[[str], Look], students: Sequence[str], pool: Pool) -> Iterator[Look]:
+    """Look at the submissions of a class in the pool: files are read and hashed on every processor."""
+    waiting = deque(students[start : start + TOGETHER] for start in range(0, len(students), TOGETHER))
+    ended: list[Look] = []
+
+    def done(some: Sequence[str], message: Message | None, how: str) -> None:
+        ended.extend(message["looks"] if message is not None else map(look_at, some))
+
+    while waiting or pool.busy:
+        while waiting and pool.free:
+            some = waiting.popleft()
+            pool.start(partial(_look_at_some, look_at, some), partial(done, some), SECONDS)
+        pool.wait()
+        yield from ended
+        ended.clear()
+
+
+def _look_at_some(look_at: Callable[[str], Look], students: Sequence[str]) -> Message:
+    return {"looks": [look_at(student) for student in students]}
+
+
+def _look_at(course: Course, assignment: Assignment, seed: bytes, dataset: str, student: str) -> Look:
+    try:
+        return student, records.key(assignment, read_submission(course, assignment, student), seed, dataset), ""
+    except UserError as error:  # one folder that cannot be opened keeps nobody else waiting
+        return student, "", str(error)
 
 
 def _examine_all(workplace: Workplace, pool: Pool, todo: Sequence[Task]) -> Iterator[Outcome]:
