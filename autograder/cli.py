@@ -355,7 +355,7 @@ def rebuild(name: Name, student: Students = None, course: CourseFolder = None, w
     if run.stopped:
         raise run.stopped
     out.print(
-        f"{len(run.rows)} of {len(chosen)}: automatic scores in the gradebook, {run.corrected} of them were others.\n"
+        f"{len(run.rows)} of {len(chosen)} have the automatic scores of their records; {run.corrected} had others.\n"
         f"{run.pages} of {len(chosen)} pages: {_pages(found, assignment)}", markup=False, soft_wrap=True,
     )  # fmt: skip
     if run.failed:

@@ -1,10 +1,12 @@
 """`autograder grade --feedback`: each page is there as soon as the scores are, and is the one of `autograder feedback`."""
 
 import os
+import subprocess
+import sys
 
 from command import kit
 from pages import enter
-from tiny_course import submit, tree
+from tiny_course import REPOSITORY, submit, tree
 
 PAGE = "tiny/tiny.html"
 CLASS = [f"student{number:02d}" for number in range(10)]  # more than one process writes
@@ -63,3 +65,17 @@ def test_without_feedback_no_page_is_written(course):
     hand_in(course, CLASS[:1])
     assert kit(course, "grade", "tiny").returncode == 0
     assert not course.feedback.exists()
+
+
+def test_where_nothing_has_changed_not_even_torch_is_loaded(course):
+    hand_in(course, CLASS[:2])
+    assert kit(course, "grade", "tiny", "--feedback", "--quiet").returncode == 0
+    before = tree(course.root)
+    program = "import sys; from autograder.cli import app; app(standalone_mode=False); print(\"torch\" in sys.modules)"
+    again = [sys.executable, "-c", program]
+    done = subprocess.run(
+        [*again, "grade", "tiny", "--feedback", "--course", str(course.root)],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert "2 unchanged" in done.stdout and done.stdout.splitlines()[-1] == "False", done.stderr
+    assert tree(course.root) == before
