@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -18,14 +20,18 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from autograder.assignment import Assignment, load_assignment
-from autograder.course import Level, find_course, init_course, open_course, secret_seed
+from autograder.course import Course, Level, find_course, init_course, open_course, secret_seed
 from autograder.errors import UserError
 from toolbox.manifest import DataSet
 
@@ -45,6 +51,12 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The assignment: a fol
 CourseFolder = Annotated[
     Path | None,
     typer.Option("--course", metavar="DIR", help="The course folder (default: the one that this folder is in)."),
+]
+Students = Annotated[
+    list[str] | None, typer.Option("--student", metavar="ID", help="This student only (may be repeated).")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="How many processes at once (default: the number of processors).")
 ]
 Images = Annotated[
     DataSet | None, typer.Option("--data", help="The images to grade with (default: as course.toml says).")
@@ -162,8 +174,7 @@ def collect(
             if outcome.left_out:
                 text = f"{outcome.student}: left out: {_few(outcome.left_out)}."
                 progress.console.print(text, markup=False, soft_wrap=True)
-            progress.advance(task)
-            progress.refresh()
+            progress.step(task)
     counts = Counter(outcome.status for outcome in outcomes)
     tally = ", ".join(f"{counts[status]} {status}" for status in get_args(Status))
     out.print(f"{len(outcomes)} submissions: {tally}.", markup=False)
@@ -180,13 +191,9 @@ def collect(
 @app.command()
 def grade(
     name: Name,
-    student: Annotated[
-        list[str] | None, typer.Option("--student", metavar="ID", help="Grade this student only (may be repeated).")
-    ] = None,
+    student: Students = None,
     course: CourseFolder = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="How many submissions at once (default: the number of processors).")
-    ] = None,
+    workers: Workers = None,
     isolation: Annotated[
         Isolation | None, typer.Option(help="How student code is walled in (default: as course.toml says).")
     ] = None,
@@ -200,19 +207,23 @@ def grade(
     shared_files: Annotated[
         bool, typer.Option("--shared-files", help="With --scheduler: workers see this folder, send no files.")
     ] = False,
+    with_feedback: Annotated[
+        bool, typer.Option("--feedback", help="Write each student's page as soon as the scores are in the gradebook.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON lines, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Grade the submissions submitted/<student>/NAME/ and record the scores.
 
-    Writes results/NAME/<student>.json and the rows of nbgrader's gradebook. Submissions that have not
-    changed since they were graded are not graded again. Ctrl-C keeps what is done.
+    Writes results/NAME/<student>.json and the rows of nbgrader's gradebook, and with --feedback the pages that
+    `autograder feedback` writes. Submissions that have not changed since they were graded are not graded again;
+    their pages stay, if they came after that. Ctrl-C keeps what is done.
     """
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is loaded: examiners are forked, and CUDA cannot be
 
-    from autograder import gradebook
     from autograder.grading import grade as grading
+    from autograder.grading.pool import Pool
     from autograder.grading.submission import students as submitted
 
     if scheduler and workers:
@@ -238,64 +249,46 @@ def grade(
         err.print(
             f"Made {found.secret_seed}: hidden cases are drawn from it. Keep it, and keep it secret.", markup=False
         )
+    hidden = quiet or as_json
 
-    outcomes: list[Any] = []
-    unchanged: set[str] = set()
+    def show(outcome: Any, progress: Progress) -> None:
+        if as_json and outcome.record:
+            print(json.dumps(outcome.record, ensure_ascii=False))
+        elif not hidden and outcome.record and outcome.fresh:
+            for line in (_line(outcome.record), *map(_notice, outcome.record["notices"])):
+                progress.console.print(line, markup=False, soft_wrap=True)
 
-    def graded() -> Generator[dict[str, Any], None, None]:
-        with _progress(quiet or as_json) as progress:
-            task = progress.add_task(name, total=len(chosen))
-            for outcome in grading.grade(
-                found, assignment, chosen, workers=workers, isolation=isolation, force=force,
-                dataset=data, accept_weaker=accept_weaker, scheduler=scheduler, shared_files=shared_files,
-                tell=lambda sentence: err.print(sentence, markup=False, soft_wrap=True),
-            ):  # fmt: skip
-                outcomes.append(outcome)
-                if outcome.record:
-                    unchanged.update([] if outcome.fresh else [outcome.student])
-                    yield outcome.record
-                if not quiet and not as_json and outcome.record and outcome.fresh:
-                    for line in (_line(outcome.record), *map(_notice, outcome.record["notices"])):
-                        progress.console.print(line, markup=False, soft_wrap=True)
-                progress.advance(task)
-                progress.refresh()
-
-    stopped: UserError | KeyboardInterrupt | None = None
-    try:
-        with contextlib.closing(graded()) as records:
-            gradebook.save(found, assignment, records, unchanged)
-    except (UserError, KeyboardInterrupt) as error:
-        stopped = error
-    done = sum(one.record is not None for one in outcomes)
-    kept = f"{done} of {len(chosen)} are graded and kept. The same command goes on from there."
-    if isinstance(stopped, KeyboardInterrupt):
+    with Pool(workers) as pool:
+        outcomes = grading.grade(
+            found, assignment, chosen, pool, isolation=isolation, force=force, dataset=data,
+            accept_weaker=accept_weaker, scheduler=scheduler, shared_files=shared_files,
+            tell=lambda sentence: err.print(sentence, markup=False, soft_wrap=True),
+        )  # fmt: skip
+        run = _take_in(
+            found, assignment, outcomes, len(chosen), pool, show,
+            hidden=hidden, pages=with_feedback, pages_last=bool(scheduler),
+        )  # fmt: skip
+    kept = f"{len(run.rows)} of {len(chosen)} are graded and kept. The same command goes on from there."
+    if isinstance(run.stopped, KeyboardInterrupt):
         err.print(f"Stopped: {kept}")
         raise typer.Exit(130)
-    if as_json:
-        for one in outcomes:
-            if one.record:
-                print(json.dumps(one.record, ensure_ascii=False))
-    elif not quiet:
-        _class_table(assignment, [one.record for one in outcomes if one.record])
-        if unchanged:
-            out.print(f"{len(unchanged)} unchanged since they were graded (--force grades them again).")
-    failed = [one for one in outcomes if one.record is None]
-    for one in failed:
-        err.print(f"{one.student}: not graded: {one.trouble}", markup=False)
-    if stopped:
-        raise UserError(f"{stopped} {kept}" if any(one.fresh and one.record for one in outcomes) else str(stopped))
-    if failed:
-        raise UserError(f"{len(failed)} of {len(outcomes)} submissions were not graded; the others are recorded.")
+    if not hidden:
+        _class_table(assignment, run)
+        if run.unchanged:
+            out.print(f"{len(run.unchanged)} unchanged since they were graded (--force grades them again).")
+        if run.pages:
+            out.print(f"{run.pages} pages: {_pages(found, assignment)}", markup=False, soft_wrap=True)
+    for one, trouble in run.failed.items():
+        err.print(f"{one}: not graded: {trouble}", markup=False)
+    if run.stopped:
+        raise UserError(f"{run.stopped} {kept}" if len(run.rows) > len(run.unchanged) else str(run.stopped))
+    if run.failed:
+        raise UserError(f"{len(run.failed)} of {len(chosen)} submissions were not graded; the others are recorded.")
+    _demand_pages(run.no_page, len(chosen))
 
 
 @app.command()
-def feedback(
-    name: Name,
-    student: Annotated[
-        list[str] | None, typer.Option("--student", metavar="ID", help="This student's page only (may be repeated).")
-    ] = None,
-    course: CourseFolder = None,
-) -> None:
+def feedback(name: Name, student: Students = None, course: CourseFolder = None, workers: Workers = None) -> None:
     """Write the page that each graded student reads: feedback/<student>/NAME/<notebook>.html.
 
     A page shows the score, every check with what to mend, and each written question with the answer, the
@@ -309,6 +302,7 @@ def feedback(
     Example: autograder feedback NAME --student alice
     """
     from autograder.feedback import graded_students, write_pages
+    from autograder.grading.pool import Pool
 
     found = find_course(course)
     assignment = load_assignment(found, name)
@@ -319,15 +313,69 @@ def feedback(
         raise UserError(f"{missing[0]!r}: there is no record of this student. Run `autograder grade {name}` first.")
     if not chosen:
         raise UserError(f"{found.results / name}: nobody was graded yet. Run `autograder grade {name}` first.")
-    written = 0
-    for one, problem in write_pages(found, assignment, chosen):
-        written += not problem
-        if problem:
-            err.print(f"{one}: no page: {problem}", markup=False, soft_wrap=True)
-    where = found.feedback / (chosen[0] if len(chosen) == 1 else "<student>") / name / f"{assignment.notebook_id}.html"
-    out.print(f"{written} of {len(chosen)} pages: {where}", markup=False, soft_wrap=True)
-    if written < len(chosen):
-        raise UserError(f"{len(chosen) - written} of {len(chosen)} students have no page; the reasons stand above.")
+    no_page: list[str] = []
+    with _progress(False) as progress, Pool(workers) as pool:
+        task = progress.add_task("pages", total=len(chosen))
+
+        def told(one: str, problem: str) -> None:
+            if problem:
+                no_page.append(one)
+                _say_no_page(one, problem)
+            progress.step(task)
+
+        write_pages(found, assignment, chosen, pool, told)
+    where = _pages(found, assignment, chosen[0] if len(chosen) == 1 else "<student>")
+    out.print(f"{len(chosen) - len(no_page)} of {len(chosen)} pages: {where}", markup=False, soft_wrap=True)
+    _demand_pages(no_page, len(chosen))
+
+
+@app.command()
+def rebuild(name: Name, student: Students = None, course: CourseFolder = None, workers: Workers = None) -> None:
+    """Make automatic scores and feedback pages anew from the records in results/NAME. Nothing is graded.
+
+    For whenever the gradebook or the pages are not what grading left: rows that were changed or deleted,
+    pages that are lost, a gradebook.db that was deleted. Scores, comments and extra credit that a person
+    entered stay as they are; only where they stood in a gradebook that is gone, they are gone.
+
+    A submission without a record, or one that has changed since it was graded, is named and passed over:
+    `autograder grade NAME` is for those.
+
+    Example: autograder rebuild NAME --student alice
+    """
+    from autograder.feedback import graded_students
+    from autograder.grading.pool import Pool
+    from autograder.grading.recall import recall
+    from autograder.grading.submission import students as submitted
+
+    found = find_course(course)
+    assignment = load_assignment(found, name)
+    there = sorted({*submitted(found, assignment)[0], *graded_students(found, assignment)})
+    chosen = list(dict.fromkeys(student)) if student else there
+    missing = [one for one in chosen if one not in there]
+    if missing:
+        raise UserError(f"{missing[0]!r}: there is neither a submission nor a record of this student.")
+    if not chosen:
+        raise UserError(f"{found.results / name}: nobody was graded yet. Run `autograder grade {name}` first.")
+
+    def show(outcome: Any, progress: Progress) -> None:
+        if outcome.trouble:
+            err.print(f"{outcome.student}: not rebuilt: {outcome.trouble}", markup=False, soft_wrap=True)
+
+    with Pool(workers) as pool:
+        outcomes = recall(found, assignment, chosen)
+        run = _take_in(found, assignment, outcomes, len(chosen), pool, show, pages=True, all_pages=True)
+    if isinstance(run.stopped, KeyboardInterrupt):
+        err.print("Stopped: some are not rebuilt. The same command does it from the start.")
+        raise typer.Exit(130)
+    if run.stopped:
+        raise run.stopped
+    out.print(
+        f"{len(run.rows)} of {len(chosen)} have the automatic scores of their records; {run.corrected} had others.\n"
+        f"{run.pages} of {len(chosen)} pages: {_pages(found, assignment)}", markup=False, soft_wrap=True,
+    )  # fmt: skip
+    if run.failed:
+        raise UserError(f"{len(run.failed)} of {len(chosen)} were not rebuilt; the reasons stand above.")
+    _demand_pages(run.no_page, len(chosen))
 
 
 @app.command()
@@ -470,9 +518,125 @@ def _few(names: Collection[str], most: int = 5) -> str:
     return ", ".join(shown[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _progress(hidden: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+@dataclass
+class _Run:
+    """What has become of a class, as it is printed in the end."""
+
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    graded_with: str = ""
+    unchanged: set[str] = field(default_factory=set)
+    corrected: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    pages: int = 0
+    no_page: list[str] = field(default_factory=list)
+    stopped: UserError | KeyboardInterrupt | None = None
+
+
+def _take_in(
+    course: Course,
+    assignment: Assignment,
+    outcomes: Iterator[Any],
+    total: int,
+    pool: Any,
+    show: Callable[[Any, Progress], None],
+    *,
+    hidden: bool = False,
+    pages: bool = False,
+    all_pages: bool = False,
+    pages_last: bool = False,
+) -> _Run:
+    """Enter outcomes into the gradebook, have pages written and show them, each as it comes.
+
+    Pages come last where this process has threads until all outcomes are there: it cannot be forked safely then.
+    """
+    from autograder import gradebook
+    from autograder.feedback import Pages
+
+    run = _Run()
+
+    def told(student: str, problem: str) -> None:
+        run.pages += not problem
+        if problem:
+            run.no_page.append(student)
+            _say_no_page(student, problem)
+
+    writer = Pages(course, assignment, pool, told)
+    later: list[tuple[str, Any, bool]] = []
+
+    def entered(student: str, standing: Any, new: bool) -> None:
+        run.corrected += new
+        if pages and pages_last:
+            later.append((student, standing, new))
+        elif pages:
+            writer.add(student, standing, new or all_pages)
+
+    def records() -> Generator[dict[str, Any], None, None]:
+        with _progress(hidden) as progress:
+            task = progress.add_task(assignment.name, total=total)
+            for outcome in outcomes:
+                if outcome.record:
+                    run.unchanged.update([] if outcome.fresh else [outcome.student])
+                    run.rows.append(_row(outcome.record))
+                    run.graded_with = f"images: {outcome.record['data']}; isolation: {outcome.record['level']}"
+                    yield outcome.record
+                else:
+                    run.failed[outcome.student] = outcome.trouble
+                show(outcome, progress)
+                progress.step(task)
+
+    try:
+        with contextlib.closing(records()) as found:
+            gradebook.save(course, assignment, found, run.unchanged, entered)
+    except (UserError, KeyboardInterrupt) as error:
+        run.stopped = error
+    if not isinstance(run.stopped, KeyboardInterrupt):
+        try:
+            for page in later:
+                writer.add(*page)
+            writer.finish()
+        except (UserError, KeyboardInterrupt) as error:
+            run.stopped = error
+    return run
+
+
+def _say_no_page(student: str, problem: str) -> None:
+    err.print(f"{student}: no page: {problem}", markup=False, soft_wrap=True)
+
+
+def _demand_pages(missing: Collection[str], total: int) -> None:
+    if missing:
+        raise UserError(f"{len(missing)} of {total} students have no page; the reasons stand above.")
+
+
+def _pages(course: Course, assignment: Assignment, student: str = "<student>") -> Path:
+    return course.feedback / student / assignment.name / f"{assignment.notebook_id}.html"
+
+
+class _Rate(ProgressColumn):
+    """How many are done in a second, or in a minute where that says more."""
+
+    def render(self, task: Task) -> Text:
+        """Return it as it is shown."""
+        speed = task.speed or 0.0
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{60 * speed:.1f}/min")
+
+
+class _Bar(Progress):
+    """A bar that is drawn when something is done, ten times a second at most: no thread, since processes are forked."""
+
+    drawn = 0.0
+
+    def step(self, task: TaskID) -> None:
+        """Count one more."""
+        self.advance(task)
+        if time.monotonic() > self.drawn + 0.1:
+            self.refresh()
+            self.drawn = time.monotonic()
+
+
+def _progress(hidden: bool) -> _Bar:
+    return _Bar(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn(),
         TextColumn("left"), TimeRemainingColumn(),
         console=err, auto_refresh=False, disable=hidden, transient=True,
     )  # fmt: skip
@@ -495,25 +659,27 @@ def _clip(text: str) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _class_table(assignment: Assignment, records: Iterable[dict[str, Any]]) -> None:
+def _row(record: dict[str, Any]) -> tuple[str, ...]:
+    """Return a submission as a row of the class's table."""
+    checks = record["checks"]
+    lost = [c["id"] for c in checks if c["score"] < c["max_score"]]
+    shown = ", ".join(lost[:4]) + (f" and {len(lost) - 4} more" if len(lost) > 4 else "")
+    passed = f"{sum(c['status'] == 'passed' for c in checks)}/{len(checks)}"
+    return record["student"], f"{record['score']:g}/{record['max_score']}", passed, shown
+
+
+def _class_table(assignment: Assignment, run: _Run) -> None:
     """Print the class, one row a student: the score, and the checks that cost points."""
     table = Table(title=assignment.title, title_justify="left", box=None, pad_edge=False)
     table.add_column("student")
     table.add_column("score", justify="right")
     table.add_column("passed", justify="right")
     table.add_column("points lost at", overflow="fold")
-    count = 0
-    for record in sorted(records, key=lambda record: record["student"]):
-        checks = record["checks"]
-        lost = [c["id"] for c in checks if c["score"] < c["max_score"]]
-        shown = ", ".join(lost[:4]) + (f" and {len(lost) - 4} more" if len(lost) > 4 else "")
-        passed = f"{len(checks) - sum(c['status'] != 'passed' for c in checks)}/{len(checks)}"
-        table.add_row(record["student"], f"{record['score']:g}/{record['max_score']}", passed, shown)
-        count += 1
-        graded_with = f"images: {record['data']}; isolation: {record['level']}"
-    if count:
+    for row in sorted(run.rows):
+        table.add_row(*row)
+    if run.rows:
         out.print(table)
-        out.print(graded_with, markup=False)
+        out.print(run.graded_with, markup=False)
 
 
 if os.name == "nt":

@@ -66,7 +66,8 @@ def read_plain_file(path: Path | str, limit: int, folder: int | None = None) -> 
     """
     with open_plain_file(path, folder) as file:
         try:
-            content = file.read(limit + 1)
+            there = os.fstat(file.fileno()).st_size
+            content = file.read(min(there, limit) + 1)  # no room for more than is there: limits are large
         except OSError as error:
             raise Unreadable(f"cannot be read ({error.strerror})") from None
     if len(content) > limit:

@@ -24,6 +24,7 @@ from rich.table import Table
 from autograder.assignment import load_assignment
 from autograder.course import init_course, open_course
 from autograder.grading.grade import grade
+from autograder.grading.pool import Pool
 from autograder.grading.submission import students
 from autograder.release.build import generate
 from examples.class_of_examples import CLASSES
@@ -55,12 +56,13 @@ def main(name: str, dataset: str) -> None:
         class_of.remove("complete")
         costs: dict[str, list[float]] = {kind: [] for kind in KINDS}
         layers: list[str] = []
-        outcomes = grade(course, assignment, class_of, workers=1, dataset=dataset)
-        for outcome in track(outcomes, "grading", total=len(class_of), console=Console(stderr=True)):
-            assert outcome.record is not None, outcome.trouble
-            kind = next(kind for kind in KINDS if outcome.student.endswith(f"-{kind.split()[0]}"))
-            costs[kind].append(outcome.record["cpu_seconds"])
-            layers = outcome.record["layers"]
+        with Pool(1) as pool:
+            outcomes = grade(course, assignment, class_of, pool, dataset=dataset)
+            for outcome in track(outcomes, "grading", total=len(class_of), console=Console(stderr=True)):
+                assert outcome.record is not None, outcome.trouble
+                kind = next(kind for kind in KINDS if outcome.student.endswith(f"-{kind.split()[0]}"))
+                costs[kind].append(outcome.record["cpu_seconds"])
+                layers = outcome.record["layers"]
         warm = _arithmetic(course.assignments / name, handed_in, dataset)
     table = Table(title=f"CPU seconds for one submission of {name}, median of {REPEATS} ({dataset})", box=None)
     for heading in ("", "median", "smallest", "largest"):

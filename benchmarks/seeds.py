@@ -20,6 +20,7 @@ from rich.progress import track
 from autograder.assignment import load_assignment
 from autograder.course import init_course, open_course
 from autograder.grading.grade import grade
+from autograder.grading.pool import Pool
 from autograder.release.build import generate
 from examples.class_of_examples import CLASSES
 
@@ -42,11 +43,12 @@ def main() -> int:
         assignment = load_assignment(course, options.name)
         for _ in track(range(options.seeds), "seeds", console=Console(stderr=True)):
             course.secret_seed.unlink(missing_ok=True)  # a new one is drawn
-            for outcome in grade(course, assignment, list(scores), dataset=options.data):
-                assert outcome.record is not None, outcome.trouble
-                scores[outcome.student][outcome.record["score"]] += 1
-                if outcome.student == "complete":
-                    lost.update(c["id"] for c in outcome.record["checks"] if c["status"] != "passed")
+            with Pool() as pool:
+                for outcome in grade(course, assignment, list(scores), pool, dataset=options.data):
+                    assert outcome.record is not None, outcome.trouble
+                    scores[outcome.student][outcome.record["score"]] += 1
+                    if outcome.student == "complete":
+                        lost.update(c["id"] for c in outcome.record["checks"] if c["status"] != "passed")
     for student, found in scores.items():
         print(f"{student}: {', '.join(f'{score:g} points {count} times' for score, count in sorted(found.items()))}")
     for check, count in lost.most_common():

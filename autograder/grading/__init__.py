@@ -10,4 +10,5 @@ station     a process with such a workplace, for another process that has thread
 cluster     a Dask cluster, whose workers each keep a station
 grade       a class
 records     the records on disk
+recall      what they say of a class
 """

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from autograder.assignment import Assignment
-from autograder.course import Course, secret_seed
+from autograder.course import Course, Level, secret_seed
 from autograder.errors import UserError
 from autograder.grading import records
+from autograder.grading.pool import Message, Pool
 from autograder.grading.records import Record
 from autograder.grading.submission import read_submission
 from autograder.grading.task import Answer, Examiners, Order, Task, given
-from autograder.sandbox.isolation import LEVELS
 
 TRIES = 3
 """How often a submission is begun whose examination is cut short: killed from outside, say. No score comes of that."""
+
+WEAKEST = get_args(Level)[-1]
+TOGETHER = 64
+"""Submissions that one process looks at, to see whether they have changed."""
+SECONDS = 300
+"""A backstop: what it may take before its work is done here."""
+
+Look = tuple[str, str, str]
+"""A student, the key of the submission, and why there is none."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,8 @@ def grade(
     course: Course,
     assignment: Assignment,
     students: Sequence[str],
+    pool: Pool,
     *,
-    workers: int | None = None,
     isolation: str | None = None,
     force: bool = False,
     dataset: str | None = None,
@@ -53,7 +62,7 @@ def grade(
         course: the course folder.
         assignment: what to grade.
         students: whose submissions.
-        workers: how many examiners at once; the number of processors by default.
+        pool: the processes to examine in. It may have other work between two outcomes, and has none at the end.
         isolation: the level of the jail; the course's choice by default.
         force: grade again what is unchanged.
         dataset: "cifar10" or "standin"; the course's choice by default.
@@ -69,44 +78,72 @@ def grade(
     """
     seed, _ = secret_seed(course)
     dataset = dataset or course.grading.data
-    todo: list[Task] = []
-    for student in students:
-        try:
-            submission = read_submission(course, assignment, student)
-        except UserError as error:  # one folder that cannot be opened keeps nobody else waiting
-            yield Outcome(student, None, trouble=str(error))
-            continue
-        key = records.key(assignment, submission, seed, dataset)
-        old = None if force else records.read(course, assignment.name, student)
-        if old is not None and old.get("key") == key:
+    todo: list[tuple[str, str]] = []
+    for student, key, trouble in _look_at_all(partial(_look_at, course, assignment, seed, dataset), students, pool):
+        old = None if force or trouble else records.read(course, assignment.name, student)
+        if trouble:
+            yield Outcome(student, None, trouble=trouble)
+        elif old is not None and old["key"] == key:
             yield Outcome(student, old, fresh=False)
         else:
-            read = partial(read_submission, course, assignment, student)
-            earlier = partial(given, None) if force else partial(records.read, course, assignment.name, student)
-            todo.append(Task(student, key, read, earlier))
+            todo.append((student, key))
     if not todo:
         return
+
+    def earlier(student: str) -> Callable[[], Record | None]:
+        return partial(given, None) if force else partial(records.read, course, assignment.name, student)
+
+    tasks = [
+        Task(student, key, partial(read_submission, course, assignment, student), earlier(student))
+        for student, key in todo
+    ]
     records.tidy(course, assignment.name)
     order = Order(
         assignment, seed, dataset,
         isolation=isolation or course.grading.isolation,
-        minimum=LEVELS[0] if accept_weaker else course.grading.minimum,
+        minimum=WEAKEST if accept_weaker else course.grading.minimum,
         until_lost=until_lost,
     )  # fmt: skip
-    with _examiners(order, workers, scheduler, course.submitted if shared_files else None, tell) as examiners:
-        for outcome in _examine_all(examiners, todo):
+    with _examiners(order, pool, scheduler, course.submitted if shared_files else None, tell) as examiners:
+        for outcome in _examine_all(examiners, tasks):
             if outcome.record is not None:
                 records.write(course, outcome.record)
             yield outcome
 
 
-def _examiners(
-    order: Order, workers: int | None, scheduler: str, shared: Path | None, tell: Callable[[str], None]
-) -> Examiners:
-    if not scheduler:
-        from autograder.grading.workplace import Workplace
+def _look_at_all(look_at: Callable[[str], Look], students: Sequence[str], pool: Pool) -> Iterator[Look]:
+    """Look at the submissions of a class in the pool: files are read and hashed on every processor."""
+    waiting = deque(students[start : start + TOGETHER] for start in range(0, len(students), TOGETHER))
+    ended: list[Look] = []
 
-        return Workplace(order, workers or os.cpu_count() or 1)
+    def done(some: Sequence[str], message: Message | None, how: str) -> None:
+        ended.extend(message["looks"] if message is not None else map(look_at, some))
+
+    while waiting or pool.busy:
+        while waiting and pool.free:
+            some = waiting.popleft()
+            pool.start(partial(_look_at_some, look_at, some), partial(done, some), SECONDS)
+        pool.wait()
+        yield from ended
+        ended.clear()
+
+
+def _look_at_some(look_at: Callable[[str], Look], students: Sequence[str]) -> Message:
+    return {"looks": [look_at(student) for student in students]}
+
+
+def _look_at(course: Course, assignment: Assignment, seed: bytes, dataset: str, student: str) -> Look:
+    try:
+        return student, records.key(assignment, read_submission(course, assignment, student), seed, dataset), ""
+    except UserError as error:  # one folder that cannot be opened keeps nobody else waiting
+        return student, "", str(error)
+
+
+def _examiners(order: Order, pool: Pool, scheduler: str, shared: Path | None, tell: Callable[[str], None]) -> Examiners:
+    if not scheduler:
+        from autograder.grading.workplace import Workplace  # loads torch
+
+        return Workplace(order, pool)
     try:
         from autograder.grading.cluster import Cluster
     except ModuleNotFoundError as error:

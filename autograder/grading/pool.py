@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 Message = dict[str, Any]
@@ -26,13 +27,15 @@ class _Running:
 
 
 class Pool:
-    """Up to `workers` processes at once.
+    """Up to `workers` processes at once, by default as many as there are processors.
+
+    A context manager, at whose end those that still run are killed.
 
     Its process has one thread: children are plain forks, which find loaded what it has loaded.
     """
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or os.cpu_count() or 1
         self._running: dict[int, _Running] = {}
         self._selector = selectors.DefaultSelector()
 
@@ -80,13 +83,22 @@ class Pool:
             if time.monotonic() > one.deadline:
                 _kill(one.pid)
 
-    def close(self) -> None:
-        """Kill the processes that still run."""
+    def stop(self) -> None:
+        """Kill what is under way; nobody is told."""
         for one in self._running.values():
             _kill(one.pid)
             os.waitpid(one.pid, 0)
+            self._selector.unregister(one.pipe)
             os.close(one.pipe)
         self._running.clear()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
         self._selector.close()
 
 

@@ -9,6 +9,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -65,7 +66,22 @@ def read(course: Course, assignment: str, student: str) -> Record | None:
         record = json.loads(path(course, assignment, student).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and record.get("schema") == SCHEMA else None
+    return record if _is_whole(record, assignment, student) else None
+
+
+def _is_whole(record: Any, assignment: str, student: str) -> bool:
+    """Tell whether a file holds a record of this submission, with what scores and tables are made from."""
+    try:
+        return (
+            (record["schema"], record["assignment"], record["student"]) == (SCHEMA, assignment, student)
+            and all(isinstance(record[name], str) for name in ("key", "data", "level"))
+            and all(isinstance(record[name], int | float) for name in ("score", "max_score"))
+            and all(isinstance(check["id"], str) and check["status"] for check in record["checks"])
+            and all(0 <= Fraction(check["fraction"]) <= check["max_score"] for check in record["checks"])
+            and all(isinstance(check["score"], int | float) for check in record["checks"])
+        )
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return False
 
 
 def key(assignment: Assignment, submission: Submission, seed: bytes, dataset: str) -> str:

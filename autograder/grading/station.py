@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from autograder.assignment import Assignment
 from autograder.errors import UserError
+from autograder.grading.pool import Pool
 from autograder.grading.task import Answer, Order, Task
 from autograder.sandbox import launch
 
@@ -151,9 +152,9 @@ def main(*descriptors: int) -> None:
     with tempfile.TemporaryDirectory(prefix="station-") as folder:
         order = replace(bundle.order, assignment=_unpack(bundle, Path(folder)))
         try:
-            with Workplace(order, len(lines)) as workplace:
+            with Pool(len(lines)) as pool, Workplace(order, pool) as workplace:
                 lifeline.send("")
-                _serve(workplace, lifeline, lines)
+                _serve(workplace, pool, lifeline, lines)
         except UserError as error:
             lifeline.send(str(error).replace(folder, str(bundle.order.assignment.folder)))
 
@@ -166,7 +167,7 @@ def _unpack(bundle: Bundle, folder: Path) -> Assignment:
     return replace(bundle.order.assignment, folder=folder)
 
 
-def _serve(workplace: Workplace, lifeline: Connection, lines: list[Connection]) -> None:
+def _serve(workplace: Workplace, pool: Pool, lifeline: Connection, lines: list[Connection]) -> None:
     ended = False
     worked = time.monotonic()
 
@@ -182,9 +183,9 @@ def _serve(workplace: Workplace, lifeline: Connection, lines: list[Connection]) 
         else:
             workplace.examine(task, line.send)
 
-    workplace.pool.watch(lifeline.fileno(), end)
+    pool.watch(lifeline.fileno(), end)
     for line in lines:
-        workplace.pool.watch(line.fileno(), partial(take, line))
+        pool.watch(line.fileno(), partial(take, line))
     while not ended and time.monotonic() < worked + IDLE_SECONDS:
         workplace.wait()
         if workplace.busy:

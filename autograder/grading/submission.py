@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from autograder.assignment import Assignment
@@ -27,22 +28,30 @@ class Submission:
 
     Attributes:
         student: the student's id.
-        files: the content of every file that can be used, by name.
-        problems: for every file that cannot, a sentence for the student.
+        files: the content of every file that can be read, by name.
+        unread: for every file that cannot, a sentence for the student.
         others: names of further files, which the assignment does not name; nobody looked at them.
+        notebook: the name of the notebook.
     """
 
     student: str
     files: Mapping[str, bytes] = field(repr=False)
-    problems: Mapping[str, str]
+    unread: Mapping[str, str]
     others: tuple[str, ...] = ()
+    notebook: str = ""
+
+    @cached_property
+    def problems(self) -> Mapping[str, str]:
+        """For every file that cannot be used, a sentence for the student."""
+        problem = _notebook_problem(self.files.get(self.notebook))
+        return {**self.unread, self.notebook: f"`{self.notebook}` {problem}."} if problem else self.unread
 
     def digest(self) -> str:
         """Return a digest of everything that was read."""
         total = hashlib.sha256()
-        for name in sorted({*self.files, *self.problems}):
+        for name in sorted({*self.files, *self.unread}):
             content = self.files.get(name)
-            part = hashlib.sha256(content).hexdigest() if content is not None else self.problems[name]
+            part = hashlib.sha256(content).hexdigest() if content is not None else self.unread[name]
             total.update(f"{name}\0{part}\0".encode())
         return total.hexdigest()
 
@@ -84,19 +93,17 @@ def read_submission(course: Course, assignment: Assignment, student: str) -> Sub
             return Submission(student, {}, {name: f"`{name}` {reason}." for name in assignment.files.submitted})
         raise UserError(f"{folder}: this folder cannot be opened: {error.strerror}.") from None
     files: dict[str, bytes] = {}
-    problems: dict[str, str] = {}
+    unread: dict[str, str] = {}
     try:
         for name, limit in limits(assignment).items():
             try:
                 files[name] = read_plain_file(name, limit, descriptor)
             except Unreadable as error:
-                problems[name] = f"`{name}` {error}."
+                unread[name] = f"`{name}` {error}."
         others = _others(descriptor, assignment)
     finally:
         os.close(descriptor)
-    if notebook_problem := _notebook_problem(files.get(assignment.files.notebook)):
-        problems[assignment.files.notebook] = f"`{assignment.files.notebook}` {notebook_problem}."
-    return Submission(student, files, problems, others)
+    return Submission(student, files, unread, others, assignment.files.notebook)
 
 
 def open_submitted(folder: Path) -> int:

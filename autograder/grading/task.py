@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -56,7 +55,7 @@ class Task:
     student: str
     key: str
     read: Callable[[], Submission]
-    earlier: Callable[[], Record | None] = partial(given, None)
+    earlier: Callable[[], Record | None]
 
 
 @dataclass(frozen=True)

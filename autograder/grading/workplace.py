@@ -9,6 +9,7 @@ import io
 import os
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
@@ -37,31 +38,31 @@ class Workplace:
 
     Args:
         order: what to examine, and how.
-        workers: how many at once.
+        pool: the processes to examine in, which may have other work too.
 
     Raises:
         UserError: the data set is missing, the checks are broken, the isolation is not to be had.
     """
 
-    def __init__(self, order: Order, workers: int) -> None:
+    def __init__(self, order: Order, pool: Pool) -> None:
         self._order = order
+        self._pool = pool
         self._preloaded = self._preload(order.isolation)
         try:
             self._examination = _prepare(order, self._preloaded)
         except BaseException:
             self._preloaded.close()
             raise
-        self.pool = Pool(workers)
 
     @property
     def free(self) -> bool:
         """Whether a processor waits for work."""
-        return self.pool.free
+        return self._pool.free
 
     @property
     def busy(self) -> bool:
-        """Whether any submission is under way."""
-        return self.pool.busy
+        """Whether any work is under way."""
+        return self._pool.busy
 
     def examine(self, task: Task, done: Callable[[Answer], None]) -> None:
         """Begin to examine a submission in a process of its own; `wait` calls `done` with what comes of it."""
@@ -73,11 +74,11 @@ class Workplace:
         def finished(message: Message | None, how: str) -> None:
             done(Answer(cut_short=f"its examiner {how}") if message is None else Answer(**message))
 
-        self.pool.start(lambda: _examine(examination, preloaded, task), finished, EXAMINER_SECONDS)
+        self._pool.start(lambda: _examine(examination, preloaded, task), finished, EXAMINER_SECONDS)
 
     def wait(self) -> None:
         """Wait a moment, and say of those that have ended that they are done."""
-        self.pool.wait()
+        self._pool.wait()
 
     def _preload(self, asked: str) -> Preloaded:
         try:
@@ -102,7 +103,7 @@ class Workplace:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            self.pool.close()
+            self._pool.stop()
         finally:
             self._preloaded.close()
 

@@ -10,7 +10,7 @@ import itertools
 import re
 from typing import Any
 
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbformat import NotebookNode, from_dict
 
 MAX_TEXT = 100_000
 """Characters of one cell; a longer text is cut. Markdown is not rendered in linear time."""
@@ -32,6 +32,9 @@ BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
 def clean_cell(cell: dict[str, Any], given: set[str]) -> Any:
     """Return a notebook cell with a student's text and outputs, and nothing that a browser would run.
 
+    It has no id yet. nbformat's own functions would hold each cell against the format; that takes longer
+    than all the rest, and the whole notebook is held against it in the end.
+
     Args:
         cell: the submitted cell; anything may stand in it.
         given: texts of the release, which are the author's and stay as they are.
@@ -39,14 +42,16 @@ def clean_cell(cell: dict[str, Any], given: set[str]) -> Any:
     source = text_of(cell.get("source"))
     kind = cell.get("cell_type")
     if kind == "code":
-        return new_code_cell(source, outputs=clean_outputs(cell.get("outputs")), execution_count=None)
+        outputs = clean_outputs(cell.get("outputs"))
+        return NotebookNode(
+            cell_type="code", metadata=NotebookNode(), source=source, outputs=outputs, execution_count=None
+        )
     if kind != "markdown" and source:  # raw cells reach the page as they are, so they become code blocks
         source = "\n".join("    " + line for line in source.splitlines())
     pictures = clean_attachments(cell.get("attachments"))
-    if source in given and kind == "markdown":
-        clean = new_markdown_cell(source)
-    else:
-        clean = new_markdown_cell(clean_markdown(source, set(pictures)))
+    if source not in given or kind != "markdown":
+        source = clean_markdown(source, set(pictures))
+    clean = NotebookNode(cell_type="markdown", metadata=NotebookNode(), source=source)
     if pictures:
         clean["attachments"] = pictures
     return clean
@@ -101,7 +106,7 @@ def clean_outputs(value: Any) -> list[Any]:
     for stream, group in itertools.groupby(outputs, _stream):
         if stream:
             text = "".join(text_of(output.get("text")) for output in group)
-            kept.append(new_output("stream", name=stream, text=_as_seen(text)[:MAX_OUTPUT]))
+            kept.append(_output("stream", name=stream, text=_as_seen(text)[:MAX_OUTPUT]))
         else:
             kept += filter(None, map(_clean_output, group))
     return kept
@@ -126,13 +131,17 @@ def _clean_output(output: dict[str, Any]) -> Any:
         lines = output.get("traceback")
         lines = [_printed(line) for line in lines[:100]] if isinstance(lines, list) else []
         error = {key: _printed(output.get(key)) for key in ("ename", "evalue")}
-        return new_output("error", traceback=lines, **error)
+        return _output("error", traceback=lines, **error)
     if kind not in ("display_data", "execute_result"):
         return None
     data = _pictures(output.get("data"))
     if isinstance(output.get("data"), dict) and "text/plain" in output["data"]:
         data["text/plain"] = _printed(output["data"]["text/plain"])
-    return new_output("display_data", data=data, metadata=_sizes(output.get("metadata"), data)) if data else None
+    return _output("display_data", data=data, metadata=_sizes(output.get("metadata"), data)) if data else None
+
+
+def _output(kind: str, **content: Any) -> Any:
+    return from_dict({"output_type": kind, **content})
 
 
 def _pictures(bundle: Any) -> dict[str, str]:

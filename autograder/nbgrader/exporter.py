@@ -12,7 +12,7 @@ from nbgrader.api import Gradebook
 
 from autograder.assignment import load_assignment
 from autograder.course import open_course
-from autograder.gradebook import demand_same_cells
+from autograder.gradebook.connection import demand_same_cells
 from autograder.nbgrader.submission import released_notebook, submitted_notebook
 
 

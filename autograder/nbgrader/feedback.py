@@ -33,7 +33,7 @@ class FeedbackExporter(Exporter):
         Raises:
             UserError: there is nothing to make the page from, or it is out of date.
         """
-        from autograder.feedback import make_page
+        from autograder.feedback.page import make_page
 
         directory = self.parent.coursedir
         about = resources["nbgrader"]

@@ -48,28 +48,32 @@ def submitted_notebook(course: Course, assignment: Assignment, student: str, rel
     return merge(released, cells), ""
 
 
-def merge(released: Any, cells: list[dict[str, Any]]) -> Any:
-    """Return the release's notebook with a student's cells in it.
-
-    Of a cell that the student copied, the last one that differs from the release counts, else the last.
-    """
+def submitted_answers(course: Course, assignment: Assignment, student: str, released: Any) -> dict[str, Any]:
+    """Return the cells of a student's notebook that are the student's to fill, as `submitted_notebook` has them."""
+    path = course.submitted / student / assignment.name / assignment.files.notebook
+    try:
+        cells = read_cells(path, assignment.limits.notebook_mb * MB)
+    except Unreadable:
+        cells = []
     known = {_grade_id(cell): cell for cell in released.cells if _grade_id(cell)}
-    texts = {cell.source for cell in released.cells if cell.cell_type == "markdown"}
-    chosen: dict[str, int] = {}
-    for index, cell in enumerate(cells):
-        name = _grade_id(cell)
-        if name in known:
-            changed = text_of(cell.get("source")) != known[name].source
-            if changed or name not in chosen or not _changed(cells[chosen[name]], known[name]):
-                chosen[name] = index
+    texts = _texts(released)
+    chosen = {name: cells[index] for name, index in _choose(known, cells).items()}
+    return {
+        name: _fill(cell, chosen[name], texts) if name in chosen else cell
+        for name, cell in known.items()
+        if cell.metadata.nbgrader.get("solution")
+    }
+
+
+def merge(released: Any, cells: list[dict[str, Any]]) -> Any:
+    """Return the release's notebook with a student's cells in it."""
+    known = {_grade_id(cell): cell for cell in released.cells if _grade_id(cell)}
+    texts = _texts(released)
+    chosen = _choose(known, cells)
     merged: list[Any] = []
     for index, cell in enumerate(cells):
         name = _grade_id(cell)
-        if chosen.get(name) == index:
-            as_given = {**cell, "cell_type": known[name].cell_type}
-            merged.append(_restore(known[name], clean_cell(as_given, texts)))
-        else:
-            merged.append(clean_cell(cell, texts))
+        merged.append(_fill(known[name], cell, texts) if chosen.get(name) == index else clean_cell(cell, texts))
     if not cells:
         merged = [copy.deepcopy(cell) for cell in released.cells]
     else:
@@ -79,12 +83,32 @@ def merge(released: Any, cells: list[dict[str, Any]]) -> Any:
     return new_notebook(cells=merged, metadata=copy.deepcopy(released.metadata))
 
 
+def _texts(released: Any) -> set[str]:
+    return {cell.source for cell in released.cells if cell.cell_type == "markdown"}
+
+
+def _choose(known: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, int]:
+    """Return which of a student's cells stands for each known one.
+
+    Of a cell that the student copied, the last one that differs from the release counts, else the last.
+    """
+    chosen: dict[str, int] = {}
+    for index, cell in enumerate(cells):
+        name = _grade_id(cell)
+        if name in known:
+            changed = _changed(cell, known[name])
+            if changed or name not in chosen or not _changed(cells[chosen[name]], known[name]):
+                chosen[name] = index
+    return chosen
+
+
 def _changed(cell: dict[str, Any], given: Any) -> bool:
-    return text_of(cell.get("source")) != given.source
+    return bool(text_of(cell.get("source")) != given.source)
 
 
-def _restore(given: Any, student: Any) -> Any:
+def _fill(given: Any, theirs: dict[str, Any], texts: set[str]) -> Any:
     """Return a known cell: the student's text where it is theirs to write, all else from the release."""
+    student = clean_cell({**theirs, "cell_type": given.cell_type}, texts)
     cell = copy.deepcopy(given)
     if given.metadata.nbgrader.get("solution"):
         cell["source"] = student.source

@@ -12,6 +12,7 @@ from pathlib import Path
 from autograder.assignment import Assignment
 from autograder.course import Course
 from autograder.grading.grade import Outcome, grade
+from autograder.grading.pool import Pool
 
 SEED = "76" * 32
 """The secret seed of the made-up class, always the same: what is found once is found again."""
@@ -78,11 +79,12 @@ def try_all(
         watch(0, len(attempts))
         verdicts: dict[str, Verdict] = {}
         students = [attempt.student for attempt in attempts]
-        for outcome in grade(
-            made_up, assignment, students, dataset=dataset, accept_weaker=True, until_lost=until_lost
-        ):
-            verdicts[outcome.student] = _verdict(outcome)
-            watch(len(verdicts), len(attempts))
+        with Pool() as pool:
+            for outcome in grade(
+                made_up, assignment, students, pool, dataset=dataset, accept_weaker=True, until_lost=until_lost
+            ):
+                verdicts[outcome.student] = _verdict(outcome)
+                watch(len(verdicts), len(attempts))
         return {student: verdicts[student] for student in students}
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from autograder import gradebook
 from autograder.errors import UserError
-from autograder.gradebook import rows
+from autograder.gradebook import connection, rows
 from autograder.grading import records
 from tests.crash.grading import command, grade, scores
 from tests.tiny_course import REPOSITORY, record, submit, write_record
@@ -104,7 +104,7 @@ def test_a_gradebook_that_cannot_be_used_costs_no_record(course, tmp_path, spoil
 
 
 def test_a_locked_gradebook_is_waited_for_and_then_named(course, monkeypatch):
-    monkeypatch.setattr(gradebook, "WAIT_SECONDS", 2)
+    monkeypatch.setattr(connection, "WAIT_SECONDS", 2)
     other = sqlite3.connect(course.root / "gradebook.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(UserError, match="another program is writing to the gradebook"):

@@ -11,7 +11,7 @@ from tiny_course import record, submit, write_record
 
 from autograder import gradebook
 from autograder.assignment import load_assignment
-from autograder.feedback import make_page
+from autograder.feedback.page import make_page
 from autograder.nbgrader.submission import released_notebook
 
 ALLOWED = {"a", "b", "blockquote", "br", "code", "dd", "del", "dl", "dt", "em", "hr", "i", "img", "kbd", "li", "ol", "p",

@@ -1,10 +1,9 @@
 """`autograder feedback`, `nbgrader generate_feedback` and formgrader's button leave the same pages, and nothing else."""
 
 import os
-import subprocess
-import sys
 
 import pytest
+from command import kit
 from nbgrader.api import Gradebook
 from pages import Parts, enter, graded
 from tiny_course import nbgrader, press, record, submit, tree, write_record
@@ -12,20 +11,18 @@ from tiny_course import nbgrader, press, record, submit, tree, write_record
 from autograder import gradebook
 from autograder.assignment import load_assignment
 from autograder.feedback import graded_students, write_pages
+from autograder.grading.pool import Pool
 
 PAGE = "tiny/tiny.html"
-
-
-def kit(course, *arguments):
-    """Run the kit's own command."""
-    command = [sys.executable, "-m", "autograder", *arguments, "--course", str(course.root)]
-    return subprocess.run(command, capture_output=True, text=True)
 
 
 def write(course):
     """Write the pages of everybody who was graded; return what went wrong, by student."""
     assignment = load_assignment(course, "tiny")
-    return dict(write_pages(course, assignment, graded_students(course, assignment)))
+    problems = {}
+    with Pool() as pool:
+        write_pages(course, assignment, graded_students(course, assignment), pool, problems.__setitem__)
+    return problems
 
 
 def score(course, student="alice"):

@@ -24,7 +24,7 @@ from tiny_course import make_course, record, submit, write_record
 from autograder import gradebook
 from autograder.assignment import load_assignment
 from autograder.course import Course
-from autograder.feedback import make_page
+from autograder.feedback.page import make_page
 from autograder.grading.submission import _notebook_problem
 from autograder.nbgrader.read import read_cells
 from autograder.nbgrader.submission import merge, released_notebook

@@ -65,10 +65,8 @@ def test_only_the_checks_of_a_changed_file_run(course):
     assert all(record["kept"] == [] for record in before.values())
     write_check(course, 2, name="triple", points=1, needs=["double"], factor=3.5)
     after = graded(course)
-    assert {s: record["kept"] for s, record in after.items() if s not in ("endless", "ending")} == dict.fromkeys(
-        ("right", "wrong", "unwritten", "broken"), ["double"]
-    )
     for student in ("right", "wrong", "unwritten", "broken"):
+        assert after[student]["kept"] == ["double"]
         assert before[student]["checks"][0] == after[student]["checks"][0]  # its time is that of the first run
     assert [before["right"]["score"], after["right"]["score"]] == [5, 4]
     whole = graded(course, "--force")
