@@ -1,0 +1,286 @@
+"""How many submissions nbgrader, otter-grader and this kit grade in the same time, side by side on this machine.
+
+    python -m benchmarks.throughput [NAME] [--otter PYTHON] [--submissions 40] [--rounds 3]
+                                    [--data cifar10|standin] [--json]
+
+Every grader grades copies of the same complete submission with the same checks, once with its saved models and once
+without. They take turns, round by round, and so does the checks' own arithmetic: the same checks in one warm process
+with no grader around them. Each time a fresh copy of the course is graded by one command, first with one submission,
+then with all; the time of a submission is that of the second command divided by their number, so what it takes to
+start is in it, and that of a further one is the difference between the two. Processor time is that of all processes
+which the command started. Every score is read back, from the gradebook that nbgrader and the kit write and from
+otter's results, and has to be what the arithmetic says, else there is no table.
+
+The others are set up as their documentation shows, without containers, and wherever there was a choice, as is best for
+them. `nbgrader autograde` runs a notebook that holds the checks as hidden tests, one in a cell, and nothing else: no guide,
+no plots, no training. `otter assign` makes one question of each check; `otter.api.grade_submission` grades, on all
+processors at once (see otter_class.py), as the kit does; nbgrader has no such choice. Their cells call the functions of
+the checks directly, without pytest, and map images into memory that were prepared before. Neither keeps a student's
+code from reading the answers or from writing its own score; the kit runs it at the best level of isolation that there
+is, as always. nbgrader and the kit fill in a gradebook, nobody writes feedback.
+
+nbgrader comes with the kit. otter-grader needs other versions of what the kit is installed with, so it gets an
+environment of its own, in which the checks can run:
+
+    python3 -m venv build/otter && build/otter/bin/pip install -c constraints.txt torch numpy pytest
+    build/otter/bin/pip install otter-grader==7.0.0
+    python -m benchmarks.throughput --otter build/otter/bin/python
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from nbformat.v4 import new_code_cell
+from nbgrader.api import Gradebook
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from autograder.course import init_course, open_course
+from autograder.release.build import generate
+from benchmarks.arithmetic import arithmetic
+from benchmarks.checks_in_notebooks import keep_images
+from benchmarks.other_graders import (
+    REPOSITORY,
+    Finished,
+    nbgrader_cell,
+    nbgrader_release,
+    otter_assign,
+    otter_name,
+    otter_question,
+    run,
+)
+from examples.class_of_examples import CLASSES
+from toolbox import data
+from toolbox.checks import load_checks
+from toolbox.manifest import load_manifest
+
+WITHOUT, WITH = "without saved models", "with saved models"
+KINDS = (WITHOUT, WITH)
+BARE = "bare arithmetic: the checks in one warm process"
+NOTEBOOK = "checks.ipynb"
+
+
+@dataclass(frozen=True)
+class Grader:
+    """A grader that is set up for an assignment.
+
+    Attributes:
+        name: its name and version.
+        course: the folder in which it grades, as it is before anything is handed in.
+        notebook: what a student hands in beside the modules and models.
+        command: grades the class; run in the folder.
+        scores: reads from the folder what each student got.
+        zipped: whether a submission is `submitted/<student>.zip` instead of `submitted/<student>/<assignment>/`.
+    """
+
+    name: str
+    course: Path
+    notebook: Path
+    command: Sequence[str]
+    scores: Callable[[Path], dict[str, float]]
+    zipped: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """An assignment, what is handed in for it by the kind of submission, and who grades it."""
+
+    name: str
+    files: dict[str, Path]
+    graders: list[Grader]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds that grading some submissions took, of the processor and, where a command did it, by the clock."""
+
+    assignment: str
+    kind: str
+    grader: str
+    submissions: int
+    cpu: float
+    wall: float | None
+
+
+def set_up(name: str, dataset: str, python: str | None, folder: Path) -> Task:
+    """Set up every grader for an assignment, in a folder of its own.
+
+    Args:
+        name: the assignment.
+        dataset: "cifar10" or "standin".
+        python: the Python of an environment with otter-grader, if there is one.
+        folder: where; it is made.
+    """
+    here = kit(name, dataset, folder / "kit")
+    CLASSES[name].write(here.course, dataset, ["complete"])
+    complete = here.course / "submitted" / "complete" / name
+    files = {kind: folder / kind for kind in KINDS}
+    here.notebook.parent.mkdir()
+    (complete / here.notebook.name).rename(here.notebook)
+    shutil.copytree(complete, files[WITH])
+    shutil.copytree(complete, files[WITHOUT], ignore=shutil.ignore_patterns("*.pth"))
+    shutil.rmtree(here.course / "submitted")
+    assignment = REPOSITORY / "assignments" / name
+    images = load_manifest(assignment / "assignment.toml").images
+    keep_images(data.load(dataset, parts=images.parts, num_train=images.num_train), folder / "images.pt")
+    first = "from benchmarks.checks_in_notebooks import Checks\n\n"
+    first += f"check = Checks({str(assignment)!r}, {str(folder / 'images.pt')!r})"
+    points = {check.id: check.points for check in load_checks(assignment / "checks")}
+    graders = [here, nbgrader(name, first, points, folder / "nbgrader")]
+    if python:
+        graders.append(otter(python, first, points, folder / "otter"))
+    return Task(name, files, graders)
+
+
+def kit(name: str, dataset: str, folder: Path) -> Grader:
+    """Make a course with the assignment and release it."""
+    course = init_course(folder, like=open_course(REPOSITORY), assignments=[name]).course
+    generate(course, name)
+    command = [sys.executable, "-m", "autograder", "grade", name, "--force", "--quiet", "--data", dataset]
+    notebook = folder.parent / "complete" / f"{name}.ipynb"
+    return Grader(f"this kit {version('coursekit')}", folder, notebook, command, partial(_gradebook, name))
+
+
+def nbgrader(name: str, first: str, points: dict[str, int], folder: Path) -> Grader:
+    """Make a course of one notebook with a check in each cell and release it."""
+    folder.mkdir()
+    cells = [nbgrader_cell(first, "first")]
+    for check, worth in points.items():
+        test = f'### BEGIN HIDDEN TESTS\ncheck("{check}")\n### END HIDDEN TESTS'
+        cells.append(nbgrader_cell(test, check, points=worth))
+    notebook = nbgrader_release(folder, name, NOTEBOOK, cells)
+    command = [sys.executable, "-m", "nbgrader", "autograde", name]
+    return Grader(f"nbgrader {version('nbgrader')}", folder, notebook, command, partial(_gradebook, name))
+
+
+def otter(python: str, first: str, points: dict[str, int], folder: Path) -> Grader:
+    """Run `otter assign` on a notebook with a question for each check."""
+    folder.mkdir()
+    cells = [new_code_cell(first)]
+    for check, worth in points.items():
+        cells += otter_question(check, worth, f'check("{check}")')
+    autograder, notebook = otter_assign(folder, python, NOTEBOOK, cells)
+    command = [python, "-m", "benchmarks.otter_class", str(autograder), "submitted", "scores.json"]
+    return Grader(otter_name(python), folder, notebook, command, _otter_scores, zipped=True)
+
+
+def _gradebook(name: str, course: Path) -> dict[str, float]:
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
+        submissions = gradebook.find_assignment(name).submissions
+        return {
+            submission.student.id: sum(grade.auto_score or 0 for one in submission.notebooks for grade in one.grades)
+            for submission in submissions
+        }
+
+
+def _otter_scores(course: Path) -> dict[str, float]:
+    scores: dict[str, float] = json.loads((course / "scores.json").read_text())
+    return scores
+
+
+def grade(task: Task, grader: Grader, kind: str, count: int, points: float) -> Finished:
+    """Hand in some submissions, grade them, and see that each got its points."""
+    with tempfile.TemporaryDirectory(dir=grader.course.parent) as folder:
+        course = Path(folder) / "course"
+        shutil.copytree(grader.course, course)
+        students = [f"student{number:03d}" for number in range(count)]
+        for student in students:
+            handed_in = course / "submitted" / student / task.name
+            shutil.copytree(task.files[kind], handed_in)
+            shutil.copy(grader.notebook, handed_in)
+            if grader.zipped:
+                shutil.make_archive(str(handed_in.parent), "zip", handed_in)
+        finished = run(course, *grader.command, seconds=3600)
+        scores = grader.scores(course)
+    if scores != dict.fromkeys(students, points):
+        sys.exit(f"{grader.name}, {task.name} {kind}: each of {count} should have got {points:g} points: {scores}")
+    return finished
+
+
+def measure(tasks: Sequence[Task], dataset: str, submissions: int, rounds: int) -> Iterator[Timing]:
+    """Let all graders take turns."""
+    turns = [(task, kind) for _ in range(rounds) for task in tasks for kind in KINDS]
+    for task, kind in track(turns, "grading", console=Console(stderr=True)):
+        seconds, points = arithmetic(REPOSITORY / "assignments" / task.name, task.files[kind], dataset, times=3)
+        for grader in task.graders:
+            for count in (1, submissions):
+                finished = grade(task, grader, kind, count, float(points))
+                yield Timing(task.name, kind, grader.name, count, finished.cpu, finished.wall)
+        yield from (Timing(task.name, kind, BARE, 1, cpu, None) for cpu in seconds)
+
+
+def table(title: str, timings: Sequence[Timing], submissions: int) -> Table:
+    """Return the table of one assignment and kind of submission; the kit comes first."""
+    shown = Table(title=title, title_justify="left", box=None)
+    for heading in ("", "wall", "CPU", "one more: wall", "CPU", "beside the kit: wall", "CPU"):
+        shown.add_column(heading, justify="right" if heading else "left")
+    graders = dict.fromkeys(timing.grader for timing in timings if timing.grader != BARE)
+    kits = None
+    for grader in graders:
+        one, everyone = (_medians(timings, grader, count) for count in (1, submissions))
+        each = [seconds / submissions for seconds in everyone]
+        more = [(all_of_them - first) / (submissions - 1) for first, all_of_them in zip(one, everyone, strict=True)]
+        kits = kits or each
+        ratios = [seconds / kit for seconds, kit in zip(each, kits, strict=True)]
+        shown.add_row(grader, *(f"{seconds:.2f}" for seconds in each + more), *(f"{ratio:.1f} ×" for ratio in ratios))
+    bare = statistics.median(timing.cpu for timing in timings if timing.grader == BARE)
+    shown.add_row(BARE, "", f"{bare:.2f}")
+    return shown
+
+
+def _medians(timings: Sequence[Timing], grader: str, submissions: int) -> list[float]:
+    """Return the median seconds by the clock and of the processor."""
+    own = [timing for timing in timings if (timing.grader, timing.submissions) == (grader, submissions)]
+    return [statistics.median(timing.wall or 0 for timing in own), statistics.median(timing.cpu for timing in own)]
+
+
+def main() -> None:
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__.split("\n")[0])
+    parser.add_argument("name", nargs="?", choices=tuple(CLASSES), help="one assignment instead of all")
+    parser.add_argument("--otter", metavar="PYTHON", help="the Python of an environment with otter-grader")
+    parser.add_argument("--submissions", type=int, default=40, help="how many in a class, at least 2 (default: 40)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each grader has its turn (default: 3)")
+    parser.add_argument("--data", choices=("cifar10", "standin"), default="cifar10")
+    parser.add_argument("--json", action="store_true", help="print every measurement as JSON instead")
+    options = parser.parse_args()
+    if options.submissions < 2 or options.rounds < 1:
+        parser.error("there must be at least 2 submissions and 1 round")
+    python = options.otter and str(Path(options.otter).absolute())
+    names = [options.name] if options.name else list(CLASSES)
+    with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
+        print("setting up the graders", file=sys.stderr)
+        tasks = [set_up(name, options.data, python, Path(folder) / name) for name in names]
+        timings = list(measure(tasks, options.data, options.submissions, options.rounds))
+    if options.json:
+        print(json.dumps({"cores": os.cpu_count(), "data": options.data, "timings": [asdict(one) for one in timings]}))
+        return
+    console = Console()
+    for name in names:
+        for kind in KINDS:
+            own = [timing for timing in timings if (timing.assignment, timing.kind) == (name, kind)]
+            console.print(table(f"\n{name}, {kind}", own, options.submissions))
+    console.print(
+        f"\nSeconds for one submission of {options.submissions}, and for one more; medians of {options.rounds} rounds on "
+        f"{os.cpu_count()} cores; {options.data}, Python {platform.python_version()}, torch {version('torch')}."
+    )
+    if not options.otter:
+        print("otter-grader is not installed: see `python -m pydoc benchmarks.throughput`", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
