@@ -10,7 +10,7 @@ score that is missing because the grader fell over is "none".
 
 otter-grader needs other versions of what the kit is installed with, so it gets an environment of its own:
 
-    python3 -m venv build/otter && build/otter/bin/pip install otter-grader==7.0.0
+    python3 -m venv build/otter && build/otter/bin/pip install 'otter-grader[grading]==7.0.0'
     python -m benchmarks.attacks_elsewhere --otter build/otter/bin/python
 
 Submissions other than the kit's run here without walls. They are short, touch nothing and end by themselves.

@@ -30,9 +30,8 @@ def nbgrader_cell(
     text: str, grade_id: str, *, points: int | None = None, solution: bool = False
 ) -> nbformat.NotebookNode:
     """Return a code cell as nbgrader marks it: the student's if it holds a solution, with points if it is graded."""
-    graded = points is not None
-    about = {"schema_version": 3, "grade": graded, "solution": solution, "locked": not solution, "task": False}
-    about |= {"grade_id": grade_id, **({"points": points} if graded else {})}
+    about = {"schema_version": 3, "grade_id": grade_id, "solution": solution, "locked": not solution, "task": False}
+    about |= {"grade": False} if points is None else {"grade": True, "points": points}
     return new_code_cell(text, metadata={"nbgrader": about})
 
 

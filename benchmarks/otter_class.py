@@ -1,35 +1,34 @@
-"""Grade a class with otter-grader, in its own environment: as many submissions at once as there are processors.
+"""Grade a class with otter-grader, in its own environment.
 
-    python -m benchmarks.otter_class AUTOGRADER_ZIP FOLDER_OF_ZIPS SCORES_JSON
+    python -m benchmarks.otter_class AUTOGRADER_ZIP PROCESSES
 
-Its `grade_submission` is what it offers to those who grade without containers; `otter grade`, which needs them, works
-on several submissions at once, too.
+grades submitted/*.zip, so many at a time, and writes the points of each to scores.json.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from otter.api import grade_submission  # type: ignore[import-not-found]
+from otter.api import grade_submission
 
 
-def score(submission: Path, autograder: str) -> float:
+def score(autograder: str, submission: Path) -> float:
     """Return the points of one submission."""
-    return grade_submission(str(submission), autograder, quiet=True).total
+    return float(grade_submission(str(submission), autograder, quiet=True).total)
 
 
-def main(autograder: str, folder: Path, scores: Path) -> None:
-    """Grade every zip file of a folder and write the points by student."""
-    submissions = sorted(folder.glob("*.zip"))
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        points = pool.map(partial(score, autograder=autograder), submissions)
-        scores.write_text(json.dumps(dict(zip([path.stem for path in submissions], points, strict=True))))
+def main(autograder: str, processes: int) -> None:
+    """Grade all submissions."""
+    submissions = sorted(Path("submitted").glob("*.zip"))
+    with ProcessPoolExecutor(processes) as pool:
+        points = list(pool.map(partial(score, autograder), submissions))
+    scores = {submission.stem: earned for submission, earned in zip(submissions, points, strict=True)}
+    Path("scores.json").write_text(json.dumps(scores))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]))

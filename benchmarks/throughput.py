@@ -11,19 +11,20 @@ start is in it, and that of a further one is the difference between the two. Pro
 which the command started. Every score is read back, from the gradebook that nbgrader and the kit write and from
 otter's results, and has to be what the arithmetic says, else there is no table.
 
-The others are set up as their documentation shows, without containers, and wherever there was a choice, as is best for
-them. `nbgrader autograde` runs a notebook that holds the checks as hidden tests, one in a cell, and nothing else: no guide,
-no plots, no training. `otter assign` makes one question of each check; `otter.api.grade_submission` grades, on all
-processors at once (see otter_class.py), as the kit does; nbgrader has no such choice. Their cells call the functions of
-the checks directly, without pytest, and map images into memory that were prepared before. Neither keeps a student's
-code from reading the answers or from writing its own score; the kit runs it at the best level of isolation that there
-is, as always. nbgrader and the kit fill in a gradebook, nobody writes feedback.
+The others are set up as their documentation shows, without containers, and wherever there was a choice, as is best
+for them. `nbgrader autograde` runs a notebook of nothing but the checks, as hidden tests, one in a cell: no guide, no
+plots, no training. For otter-grader, `otter assign` makes one question of each check, and one process calls
+`otter.api.grade_submission` for the whole class. As `otter grade`, which needs containers, works on several submissions
+at once, another row gives each processor such a process. nbgrader has no such choice; the kit uses all processors. The
+others' cells call the functions of the checks directly, without pytest, and map into memory images that were prepared
+before. Neither keeps a student's code from reading the answers or from writing its own score; the kit runs that code at
+the best level of isolation that there is. nbgrader and the kit fill in a gradebook; nobody writes feedback.
 
 nbgrader comes with the kit. otter-grader needs other versions of what the kit is installed with, so it gets an
 environment of its own, in which the checks can run:
 
-    python3 -m venv build/otter && build/otter/bin/pip install -c constraints.txt torch numpy pytest
-    build/otter/bin/pip install otter-grader==7.0.0
+    python3 -m venv build/otter
+    build/otter/bin/pip install "otter-grader[grading]==7.0.0" torch==2.13.0 pytest
     python -m benchmarks.throughput --otter build/otter/bin/python
 """
 
@@ -49,7 +50,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from autograder.course import init_course, open_course
+from autograder.course import Course, init_course, open_course
 from autograder.release.build import generate
 from benchmarks.arithmetic import arithmetic
 from benchmarks.checks_in_notebooks import keep_images
@@ -70,7 +71,7 @@ from toolbox.manifest import load_manifest
 
 WITHOUT, WITH = "without saved models", "with saved models"
 KINDS = (WITHOUT, WITH)
-BARE = "bare arithmetic: the checks in one warm process"
+BARE = "bare arithmetic: the checks\nin one warm process"
 NOTEBOOK = "checks.ipynb"
 
 
@@ -97,9 +98,10 @@ class Grader:
 
 @dataclass(frozen=True)
 class Task:
-    """An assignment, what is handed in for it by the kind of submission, and who grades it."""
+    """An assignment, its author's side, what is handed in for it by the kind of submission, and who grades it."""
 
     name: str
+    assignment: Path
     files: dict[str, Path]
     graders: list[Grader]
 
@@ -125,34 +127,33 @@ def set_up(name: str, dataset: str, python: str | None, folder: Path) -> Task:
         python: the Python of an environment with otter-grader, if there is one.
         folder: where; it is made.
     """
-    here = kit(name, dataset, folder / "kit")
-    CLASSES[name].write(here.course, dataset, ["complete"])
-    complete = here.course / "submitted" / "complete" / name
-    files = {kind: folder / kind for kind in KINDS}
-    here.notebook.parent.mkdir()
-    (complete / here.notebook.name).rename(here.notebook)
-    shutil.copytree(complete, files[WITH])
-    shutil.copytree(complete, files[WITHOUT], ignore=shutil.ignore_patterns("*.pth"))
-    shutil.rmtree(here.course / "submitted")
-    assignment = REPOSITORY / "assignments" / name
-    images = load_manifest(assignment / "assignment.toml").images
-    keep_images(data.load(dataset, parts=images.parts, num_train=images.num_train), folder / "images.pt")
-    first = "from benchmarks.checks_in_notebooks import Checks\n\n"
-    first += f"check = Checks({str(assignment)!r}, {str(folder / 'images.pt')!r})"
-    points = {check.id: check.points for check in load_checks(assignment / "checks")}
-    graders = [here, nbgrader(name, first, points, folder / "nbgrader")]
-    if python:
-        graders.append(otter(python, first, points, folder / "otter"))
-    return Task(name, files, graders)
-
-
-def kit(name: str, dataset: str, folder: Path) -> Grader:
-    """Make a course with the assignment and release it."""
-    course = init_course(folder, like=open_course(REPOSITORY), assignments=[name]).course
+    course = init_course(folder / "kit", like=open_course(REPOSITORY), assignments=[name]).course
     generate(course, name)
-    command = [sys.executable, "-m", "autograder", "grade", name, "--force", "--quiet", "--data", dataset]
-    notebook = folder.parent / "complete" / f"{name}.ipynb"
-    return Grader(f"this kit {version('coursekit')}", folder, notebook, command, partial(_gradebook, name))
+    CLASSES[name].write(course.root, dataset, ["complete"])
+    complete = course.submitted.rename(folder / "handed_in") / "complete" / name
+    files = {kind: folder / kind for kind in KINDS}
+    shutil.copytree(complete, files[WITH], ignore=shutil.ignore_patterns("*.ipynb"))
+    shutil.copytree(complete, files[WITHOUT], ignore=shutil.ignore_patterns("*.ipynb", "*.pth"))
+    images = load_manifest(course.assignments / name / "assignment.toml").images
+    prepared = folder / "images.pt"
+    keep_images(data.load(dataset, parts=images.parts, num_train=images.num_train), prepared)
+    first = "from benchmarks.checks_in_notebooks import Checks\n\n"
+    first += f"check = Checks({str(course.assignments / name)!r}, {str(prepared)!r})"
+    points = {check.id: check.points for check in load_checks(course.assignments / name / "checks")}
+    graders = [
+        kit(course, name, dataset, complete / f"{name}.ipynb"),
+        nbgrader(name, first, points, folder / "nbgrader"),
+    ]
+    if python:
+        processes = sorted({1, os.cpu_count() or 1})
+        graders += [otter(python, many, first, points, folder / f"otter-{many}") for many in processes]
+    return Task(name, course.assignments / name, files, graders)
+
+
+def kit(course: Course, name: str, dataset: str, notebook: Path) -> Grader:
+    """Return this kit, with the number of workers and the isolation that it takes when it is not told."""
+    command = [sys.executable, "-m", "autograder", "grade", name, "--quiet", "--data", dataset]
+    return Grader(f"this kit {version('coursekit')}", course.root, notebook, command, partial(_gradebook, name))
 
 
 def nbgrader(name: str, first: str, points: dict[str, int], folder: Path) -> Grader:
@@ -167,15 +168,16 @@ def nbgrader(name: str, first: str, points: dict[str, int], folder: Path) -> Gra
     return Grader(f"nbgrader {version('nbgrader')}", folder, notebook, command, partial(_gradebook, name))
 
 
-def otter(python: str, first: str, points: dict[str, int], folder: Path) -> Grader:
+def otter(python: str, at_once: int, first: str, points: dict[str, int], folder: Path) -> Grader:
     """Run `otter assign` on a notebook with a question for each check."""
     folder.mkdir()
     cells = [new_code_cell(first)]
     for check, worth in points.items():
         cells += otter_question(check, worth, f'check("{check}")')
     autograder, notebook = otter_assign(folder, python, NOTEBOOK, cells)
-    command = [python, "-m", "benchmarks.otter_class", str(autograder), "submitted", "scores.json"]
-    return Grader(otter_name(python), folder, notebook, command, _otter_scores, zipped=True)
+    command = [python, "-m", "benchmarks.otter_class", str(autograder), str(at_once)]
+    name = f"{otter_name(python)}, {at_once} at a time"
+    return Grader(name, folder, notebook, command, _otter_scores, zipped=True)
 
 
 def _gradebook(name: str, course: Path) -> dict[str, float]:
@@ -215,7 +217,7 @@ def measure(tasks: Sequence[Task], dataset: str, submissions: int, rounds: int) 
     """Let all graders take turns."""
     turns = [(task, kind) for _ in range(rounds) for task in tasks for kind in KINDS]
     for task, kind in track(turns, "grading", console=Console(stderr=True)):
-        seconds, points = arithmetic(REPOSITORY / "assignments" / task.name, task.files[kind], dataset, times=3)
+        seconds, points = arithmetic(task.assignment, task.files[kind], dataset, times=3)
         for grader in task.graders:
             for count in (1, submissions):
                 finished = grade(task, grader, kind, count, float(points))
@@ -226,8 +228,10 @@ def measure(tasks: Sequence[Task], dataset: str, submissions: int, rounds: int) 
 def table(title: str, timings: Sequence[Timing], submissions: int) -> Table:
     """Return the table of one assignment and kind of submission; the kit comes first."""
     shown = Table(title=title, title_justify="left", box=None)
-    for heading in ("", "wall", "CPU", "one more: wall", "CPU", "beside the kit: wall", "CPU"):
-        shown.add_column(heading, justify="right" if heading else "left")
+    shown.add_column()
+    for what in ("each,", "one more,", "beside the\nkit,"):
+        for clock in ("wall", "CPU"):
+            shown.add_column(f"{what} {clock}", justify="right", vertical="bottom")
     graders = dict.fromkeys(timing.grader for timing in timings if timing.grader != BARE)
     kits = None
     for grader in graders:
@@ -275,8 +279,8 @@ def main() -> None:
             own = [timing for timing in timings if (timing.assignment, timing.kind) == (name, kind)]
             console.print(table(f"\n{name}, {kind}", own, options.submissions))
     console.print(
-        f"\nSeconds for one submission of {options.submissions}, and for one more; medians of {options.rounds} rounds on "
-        f"{os.cpu_count()} cores; {options.data}, Python {platform.python_version()}, torch {version('torch')}."
+        f"\nSeconds for each of {options.submissions} submissions and for one more; rounds: {options.rounds}, medians.\n"
+        f"{options.data}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {version('torch')}"
     )
     if not options.otter:
         print("otter-grader is not installed: see `python -m pydoc benchmarks.throughput`", file=sys.stderr)
