@@ -1,15 +1,16 @@
 """How many submissions nbgrader, otter-grader and this kit grade in the same time, side by side on this machine.
 
-    python -m benchmarks.throughput [NAME] [--otter PYTHON] [--submissions 40] [--rounds 3]
+    python -m benchmarks.throughput [NAME] [--otter PYTHON] [--submissions 40] [--others 8] [--rounds 3]
                                     [--data cifar10|standin] [--json]
 
 Every grader grades copies of the same complete submission with the same checks, once with its saved models and once
 without. They take turns, round by round, and so does the checks' own arithmetic: the same checks in one warm process
-with no grader around them. Each time a fresh copy of the course is graded by one command, first with one submission,
-then with all; the time of a submission is that of the second command divided by their number, so what it takes to
-start is in it, and that of a further one is the difference between the two. Processor time is that of all processes
-which the command started. Every score is read back, from the gradebook that nbgrader and the kit write and from
-otter's results, and has to be what the arithmetic says, else there is no table.
+with no grader around them. Each time one command grades a fresh copy of the course, first with one submission in it,
+then with many. The difference says what one more takes. What each takes is the time of the whole class, the start of
+the command included, divided by their number. The others are so slow that they grade a part of the class; what all of
+it would take them is reckoned from what one more takes (`--others 40` leaves nothing to reckon). Processor time is
+that of all processes that the command started. Every score is read back, from the gradebook that nbgrader and the kit
+write and from otter's results, and has to be what the arithmetic says; else there is no table.
 
 The others are set up as their documentation shows, without containers, and wherever there was a choice, as is best
 for them. `nbgrader autograde` runs a notebook of nothing but the checks, as hidden tests, one in a cell: no guide, no
@@ -42,12 +43,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from autograder.course import Course, init_course, open_course
@@ -71,7 +72,7 @@ from toolbox.manifest import load_manifest
 
 WITHOUT, WITH = "without saved models", "with saved models"
 KINDS = (WITHOUT, WITH)
-BARE = "bare arithmetic: the checks\nin one warm process"
+BARE = "bare arithmetic: the checks in one warm process"
 NOTEBOOK = "checks.ipynb"
 
 
@@ -213,43 +214,49 @@ def grade(task: Task, grader: Grader, kind: str, count: int, points: float) -> F
     return finished
 
 
-def measure(tasks: Sequence[Task], dataset: str, submissions: int, rounds: int) -> Iterator[Timing]:
-    """Let all graders take turns."""
-    turns = [(task, kind) for _ in range(rounds) for task in tasks for kind in KINDS]
-    for task, kind in track(turns, "grading", console=Console(stderr=True)):
+def measure(tasks: Sequence[Task], dataset: str, submissions: int, others: int) -> Iterator[Timing]:
+    """Give every grader its turn."""
+    for task, kind in product(tasks, KINDS):
         seconds, points = arithmetic(task.assignment, task.files[kind], dataset, times=3)
-        for grader in task.graders:
-            for count in (1, submissions):
-                finished = grade(task, grader, kind, count, float(points))
-                yield Timing(task.name, kind, grader.name, count, finished.cpu, finished.wall)
         yield from (Timing(task.name, kind, BARE, 1, cpu, None) for cpu in seconds)
+        for grader in task.graders:
+            for count in (1, submissions if grader is task.graders[0] else others):
+                took = grade(task, grader, kind, count, float(points))
+                print(f"{task.name} {kind}, {grader.name}, {count}: {took.wall:.1f} s", file=sys.stderr)
+                yield Timing(task.name, kind, grader.name, count, took.cpu, took.wall)
 
 
 def table(title: str, timings: Sequence[Timing], submissions: int) -> Table:
-    """Return the table of one assignment and kind of submission; the kit comes first."""
+    """Return the table of one assignment and kind of submission."""
     shown = Table(title=title, title_justify="left", box=None)
     shown.add_column()
-    for what in ("each,", "one more,", "beside the\nkit,"):
+    for what in ("each", "one more", "× the kit"):
         for clock in ("wall", "CPU"):
-            shown.add_column(f"{what} {clock}", justify="right", vertical="bottom")
-    graders = dict.fromkeys(timing.grader for timing in timings if timing.grader != BARE)
+            shown.add_column(f"{what}\n{clock}", justify="right", no_wrap=True)
+    by_grader = {timing.grader: [one for one in timings if one.grader == timing.grader] for timing in timings}
+    bare = statistics.median(timing.cpu for timing in by_grader.pop(BARE))
     kits = None
-    for grader in graders:
-        one, everyone = (_medians(timings, grader, count) for count in (1, submissions))
-        each = [seconds / submissions for seconds in everyone]
-        more = [(all_of_them - first) / (submissions - 1) for first, all_of_them in zip(one, everyone, strict=True)]
-        kits = kits or each
+    for grader, own in by_grader.items():
+        each, more = _each_and_one_more(own, submissions)
+        kits = kits or each  # which come first
         ratios = [seconds / kit for seconds, kit in zip(each, kits, strict=True)]
-        shown.add_row(grader, *(f"{seconds:.2f}" for seconds in each + more), *(f"{ratio:.1f} ×" for ratio in ratios))
-    bare = statistics.median(timing.cpu for timing in timings if timing.grader == BARE)
+        shown.add_row(grader, *(f"{seconds:.2f}" for seconds in each + more), *(f"{ratio:.1f}" for ratio in ratios))
     shown.add_row(BARE, "", f"{bare:.2f}")
     return shown
 
 
-def _medians(timings: Sequence[Timing], grader: str, submissions: int) -> list[float]:
-    """Return the median seconds by the clock and of the processor."""
-    own = [timing for timing in timings if (timing.grader, timing.submissions) == (grader, submissions)]
-    return [statistics.median(timing.wall or 0 for timing in own), statistics.median(timing.cpu for timing in own)]
+def _each_and_one_more(timings: Sequence[Timing], submissions: int) -> tuple[list[float], list[float]]:
+    """Return what a grader takes for each submission of a class, and for one more, by the clock and the processor."""
+    most = max(timing.submissions for timing in timings)
+    each, more = [], []
+    for clock in ("wall", "cpu"):
+        one, all_of_them = (
+            statistics.median(getattr(timing, clock) for timing in timings if timing.submissions == count)
+            for count in (1, most)
+        )
+        more.append((all_of_them - one) / (most - 1))
+        each.append((one + more[-1] * (submissions - 1)) / submissions)
+    return each, more
 
 
 def main() -> None:
@@ -257,19 +264,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__.split("\n")[0])
     parser.add_argument("name", nargs="?", choices=tuple(CLASSES), help="one assignment instead of all")
     parser.add_argument("--otter", metavar="PYTHON", help="the Python of an environment with otter-grader")
-    parser.add_argument("--submissions", type=int, default=40, help="how many in a class, at least 2 (default: 40)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each grader has its turn (default: 3)")
+    parser.add_argument("--submissions", type=int, default=40, help="how many a class has (default: 40)")
+    parser.add_argument("--others", type=int, default=8, help="how many of them the others grade (default: 8)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often all take turns (default: 3)")
     parser.add_argument("--data", choices=("cifar10", "standin"), default="cifar10")
     parser.add_argument("--json", action="store_true", help="print every measurement as JSON instead")
     options = parser.parse_args()
-    if options.submissions < 2 or options.rounds < 1:
-        parser.error("there must be at least 2 submissions and 1 round")
+    if min(options.submissions, options.others) < 2 or options.rounds < 1:
+        parser.error("--submissions and --others must be at least 2, --rounds at least 1")
     python = options.otter and str(Path(options.otter).absolute())
     names = [options.name] if options.name else list(CLASSES)
+    timings: list[Timing] = []
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
         print("setting up the graders", file=sys.stderr)
         tasks = [set_up(name, options.data, python, Path(folder) / name) for name in names]
-        timings = list(measure(tasks, options.data, options.submissions, options.rounds))
+        for number in range(options.rounds):
+            print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+            timings += measure(tasks, options.data, options.submissions, options.others)
     if options.json:
         print(json.dumps({"cores": os.cpu_count(), "data": options.data, "timings": [asdict(one) for one in timings]}))
         return
@@ -279,8 +290,8 @@ def main() -> None:
             own = [timing for timing in timings if (timing.assignment, timing.kind) == (name, kind)]
             console.print(table(f"\n{name}, {kind}", own, options.submissions))
     console.print(
-        f"\nSeconds for each of {options.submissions} submissions and for one more; rounds: {options.rounds}, medians.\n"
-        f"{options.data}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {version('torch')}"
+        f"\nSeconds for each of {options.submissions} submissions and for one more. Medians, rounds: {options.rounds}. "
+        f"{options.data}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {version('torch')}."
     )
     if not options.otter:
         print("otter-grader is not installed: see `python -m pydoc benchmarks.throughput`", file=sys.stderr)
