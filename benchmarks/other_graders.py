@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -89,10 +91,22 @@ def run(folder: Path, *command: str, fails: bool = False, seconds: float = 600) 
     programs = os.pathsep.join([str(Path(command[0]).parent), os.environ["PATH"]])
     environment = {**os.environ, "PYTEST_ADDOPTS": "", "PYTHONPATH": modules, "PATH": programs}
     before, started = _processor_seconds(), time.monotonic()
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=seconds)
-    finished = Finished(done.returncode, time.monotonic() - started, _processor_seconds() - before)
-    if done.returncode and not fails:
-        sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, process_group=0,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except BaseException:  # Ctrl-C, or it takes too long: it may tidy up, then all that it started ends
+            os.killpg(process.pid, signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    finished = Finished(process.returncode, time.monotonic() - started, _processor_seconds() - before)
+    if finished.status and not fails:
+        sys.exit(f"{' '.join(command)}\n{output[-4000:]}")
     return finished
 
 
