@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import signal
@@ -97,12 +96,8 @@ def run(folder: Path, *command: str, fails: bool = False, seconds: float = 600) 
     ) as process:  # fmt: skip
         try:
             output, _ = process.communicate(timeout=seconds)
-        except BaseException:  # Ctrl-C, or it takes too long: it may tidy up, then all that it started ends
-            os.killpg(process.pid, signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        except BaseException:  # Ctrl-C, or it takes too long: what it started ends with it
+            os.killpg(process.pid, signal.SIGKILL)
             raise
     finished = Finished(process.returncode, time.monotonic() - started, _processor_seconds() - before)
     if finished.status and not fails:
