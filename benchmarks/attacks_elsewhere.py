@@ -10,7 +10,7 @@ score that is missing because the grader fell over is "none".
 
 otter-grader needs other versions of what the kit is installed with, so it gets an environment of its own:
 
-    python3 -m venv build/otter && build/otter/bin/pip install otter-grader==7.0.0
+    python3 -m venv build/otter && build/otter/bin/pip install 'otter-grader[grading]==7.0.0'
     python -m benchmarks.attacks_elsewhere --otter build/otter/bin/python
 
 Submissions other than the kit's run here without walls. They are short, touch nothing and end by themselves.
@@ -20,11 +20,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
+import shutil
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
@@ -35,6 +33,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_
 from nbgrader.api import Gradebook, MissingEntry
 
 from autograder.course import init_course
+from benchmarks.other_graders import (
+    nbgrader_cell,
+    nbgrader_release,
+    otter_assign,
+    otter_name,
+    otter_question,
+    run,
+    write,
+)
 
 POINTS = 3
 SOLUTION = "def double(x):\n    return 2 * x\n"
@@ -146,17 +153,15 @@ EARNED: Scores = {name: POINTS if name == RIGHT else 0 for name in SUBMISSIONS}
 
 def nbgrader(folder: Path) -> Scores:
     """Release a notebook with hidden tests in a grade cell, hand in, run `nbgrader autograde`, read the gradebook."""
-    (folder / "nbgrader_config.py").write_text('c = get_config()\nc.CourseDirectory.course_id = "course"\n')
     solution = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"
-    answer = new_code_cell(solution, metadata=_cell("double", grade=False))
-    test = new_code_cell(f"### BEGIN HIDDEN TESTS\n{TEST}\n### END HIDDEN TESTS", metadata=_cell("test", grade=True))
-    _write(new_notebook(cells=[answer, test]), folder / "source" / "tiny" / "answer.ipynb")
-    _run(folder, sys.executable, "-m", "nbgrader", "generate_assignment", "tiny", "--create")
+    test = f"### BEGIN HIDDEN TESTS\n{TEST}\n### END HIDDEN TESTS"
+    cells = [nbgrader_cell(solution, "double", solution=True), nbgrader_cell(test, "test", points=POINTS)]
+    released = nbgrader_release(folder, "tiny", "answer.ipynb", cells)
     for number, files in enumerate(SUBMISSIONS.values()):
         handed_in = folder / "submitted" / f"{number:02d}" / "tiny"
-        _write(_answered(folder / "release" / "tiny" / "answer.ipynb", files), handed_in / "answer.ipynb")
+        write(_answered(released, files), handed_in / "answer.ipynb")
         _write_others(files, handed_in)
-    _run(folder, sys.executable, "-m", "nbgrader", "autograde", "tiny", "--create", fails=True)
+    run(folder, sys.executable, "-m", "nbgrader", "autograde", "tiny", "--create", fails=True)
     scores: Scores = {}
     with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
         for number, name in enumerate(SUBMISSIONS):
@@ -168,39 +173,22 @@ def nbgrader(folder: Path) -> Scores:
     return scores
 
 
-def _cell(name: str, *, grade: bool) -> dict[str, dict[str, object]]:
-    about = {"schema_version": 3, "grade": grade, "solution": not grade, "locked": grade, "task": False}
-    return {"nbgrader": {**about, "grade_id": name, **({"points": POINTS} if grade else {})}}
-
-
 def otter(folder: Path, python: str) -> Scores:
     """Run `otter assign` on a master notebook, then `otter run` on each student's zip file."""
-    config = f"name: double\npoints: {POINTS}"
-    cells = [
-        new_raw_cell("# ASSIGNMENT CONFIG\ngenerate: true\nexport_cell: false"),
-        new_raw_cell(f"# BEGIN QUESTION\n{config}"),
+    task = [
         new_markdown_cell("Write `double(x)`."),
         new_raw_cell("# BEGIN SOLUTION"),
         new_code_cell("def double(x):\n    return 2 * x # SOLUTION"),
         new_raw_cell("# END SOLUTION"),
-        new_raw_cell("# BEGIN TESTS"),
-        new_code_cell(f"# HIDDEN\n{TEST}"),
-        new_raw_cell("# END TESTS"),
-        new_raw_cell("# END QUESTION"),
     ]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    _write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / "answer.ipynb")
-    _run(folder, python, "-m", "otter", "assign", "answer.ipynb", "dist", "--no-run-tests", "--no-pdfs")
-    (autograder,) = (folder / "dist" / "autograder").glob("*.zip")
+    autograder, released = otter_assign(folder, python, "answer.ipynb", otter_question("double", POINTS, TEST, task))
     scores: Scores = {}
     for number, (name, files) in enumerate(SUBMISSIONS.items()):
         handed_in = folder / f"{number:02d}"
-        _write(_answered(folder / "dist" / "student" / "answer.ipynb", files), handed_in / "answer.ipynb")
+        write(_answered(released, files), handed_in / "answer.ipynb")
         _write_others(files, handed_in)
-        with zipfile.ZipFile(folder / f"{number:02d}.zip", "w") as archive:
-            for path in handed_in.iterdir():
-                archive.write(path, path.name)
-        _run(handed_in, python, "-m", "otter", "run", "-a", str(autograder), f"../{number:02d}.zip", fails=True)
+        shutil.make_archive(str(handed_in), "zip", handed_in)
+        run(handed_in, python, "-m", "otter", "run", "-a", str(autograder), f"../{number:02d}.zip", fails=True)
         results = handed_in / "results.json"
         tests = json.loads(results.read_text())["tests"] if results.is_file() else []
         found = [test["score"] for test in tests if test["name"] == "double" and "score" in test]
@@ -216,8 +204,8 @@ def pytest(folder: Path) -> Scores:
         _write_others(files, handed_in)
         (handed_in / "answer.py").write_text(files["answer.py"])
         (handed_in / "test_hidden.py").write_text(f"from answer import double\n\n\ndef test_double():\n    {TEST}\n")
-        status = _run(handed_in, sys.executable, "-m", "pytest", "-q", "test_hidden.py", fails=True)
-        scores[name] = 0 if status else POINTS
+        done = run(handed_in, sys.executable, "-m", "pytest", "-q", "test_hidden.py", fails=True)
+        scores[name] = 0 if done.status else POINTS
     return scores
 
 
@@ -237,21 +225,16 @@ def kit(folder: Path) -> Scores:
         '    """`double` gives twice its input."""\n'
         '    case.compare("double(3)", student.double(3), torch.tensor(6.0))\n'
     )
-    check = new_code_cell('check("double")', metadata=_cell("double", grade=True))
-    _write(new_notebook(cells=[check]), course.source / "tiny" / "answer.ipynb")
+    check = nbgrader_cell('check("double")', "double", points=POINTS)
+    write(new_notebook(cells=[check]), course.source / "tiny" / "answer.ipynb")
     for number, files in enumerate(SUBMISSIONS.values()):
         handed_in = course.submitted / f"{number:02d}" / "tiny"
         _write_others(files, handed_in)
         (handed_in / "answer.py").write_text(files["answer.py"])
     command = [sys.executable, "-m", "autograder", "grade", "tiny", "--course", str(course.root)]
-    _run(folder, *command, "--data", "standin", "--quiet")
+    run(folder, *command, "--data", "standin", "--quiet")
     record = {path.stem: json.loads(path.read_text()) for path in (course.results / "tiny").glob("*.json")}
     return {name: record[f"{number:02d}"]["score"] for number, name in enumerate(SUBMISSIONS)}
-
-
-def _write(notebook: nbformat.NotebookNode, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, path)
 
 
 def _write_others(files: Mapping[str, str], folder: Path) -> None:
@@ -269,18 +252,6 @@ def _answered(released: Path, files: Mapping[str, str]) -> nbformat.NotebookNode
     return notebook
 
 
-def _run(folder: Path, *command: str, fails: bool = False) -> int:
-    """Run a command in a folder and return its exit status, which has to be 0 unless it may fail."""
-    modules = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
-    own = {"PYTHONPATH": modules} if command[0] == sys.executable else {}
-    programs = os.pathsep.join([str(Path(command[0]).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PYTEST_ADDOPTS": "", **own, "PATH": programs}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
-    if done.returncode and not fails:
-        sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.returncode
-
-
 def main() -> int:
     """Run every grader on every submission and print the table.
 
@@ -294,9 +265,7 @@ def main() -> int:
     graders: dict[str, Callable[[Path], Scores]] = {f"nbgrader {version('nbgrader')}": nbgrader}
     if options.otter:
         python = str(Path(options.otter).absolute())
-        asked = [python, "-c", "from importlib.metadata import version; print(version('otter-grader'), end='')"]
-        number = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout
-        graders[f"otter-grader {number}"] = partial(otter, python=python)
+        graders[otter_name(python)] = partial(otter, python=python)
     graders[f"pytest {version('pytest')}, one process"] = pytest
     graders[f"this kit {version('coursekit')}"] = kit
     table: dict[str, Scores] = {}

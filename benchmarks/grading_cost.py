@@ -13,10 +13,8 @@ import argparse
 import shutil
 import statistics
 import tempfile
-import time
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -27,10 +25,8 @@ from autograder.grading.grade import grade
 from autograder.grading.pool import Pool
 from autograder.grading.submission import students
 from autograder.release.build import generate
+from benchmarks.arithmetic import arithmetic
 from examples.class_of_examples import CLASSES
-from toolbox import data
-from toolbox.checks import LocalBackend, Setting, run_checks
-from toolbox.manifest import load_manifest
 
 REPEATS = 20
 WITH, WITHOUT = "with saved models", "without saved models"
@@ -40,7 +36,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def main(name: str, dataset: str) -> None:
     """Measure and print the table."""
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         course = init_course(Path(folder) / "course", like=open_course(REPOSITORY), assignments=[name]).course
         generate(course, name)
@@ -63,7 +58,7 @@ def main(name: str, dataset: str) -> None:
                 kind = next(kind for kind in KINDS if outcome.student.endswith(f"-{kind.split()[0]}"))
                 costs[kind].append(outcome.record["cpu_seconds"])
                 layers = outcome.record["layers"]
-        warm = _arithmetic(course.assignments / name, handed_in, dataset)
+        warm, _ = arithmetic(course.assignments / name, handed_in, dataset, REPEATS)
     table = Table(title=f"CPU seconds for one submission of {name}, median of {REPEATS} ({dataset})", box=None)
     for heading in ("", "median", "smallest", "largest"):
         table.add_column(heading, justify="right" if heading else "left")
@@ -71,21 +66,6 @@ def main(name: str, dataset: str) -> None:
         table.add_row(kind, *(f"{f(seconds):.2f}" for f in (statistics.median, min, max)))
     Console().print(table)
     Console().print(f"layers: {', '.join(layers)}")
-
-
-def _arithmetic(assignment: Path, folder: Path, dataset: str) -> list[float]:
-    """Return the CPU times of the checks on the imported module, with its saved models, in this warm process."""
-    manifest = load_manifest(assignment / "assignment.toml")
-    images = data.load(dataset, parts=manifest.images.parts, num_train=manifest.images.num_train)
-    setting = Setting(
-        LocalBackend(folder, manifest.files.modules), lambda: images, dict(manifest.thresholds[dataset]), b"benchmark"
-    )
-    seconds = []
-    for _ in range(REPEATS):
-        started = time.process_time()
-        run_checks(assignment / "checks", setting)
-        seconds.append(time.process_time() - started)
-    return seconds
 
 
 if __name__ == "__main__":

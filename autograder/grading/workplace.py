@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 
@@ -47,12 +47,14 @@ class Workplace:
     def __init__(self, order: Order, pool: Pool) -> None:
         self._order = order
         self._pool = pool
-        self._preloaded = self._preload(order.isolation)
-        try:
-            self._examination = _prepare(order, self._preloaded)
-        except BaseException:
-            self._preloaded.close()
-            raise
+        with contextlib.ExitStack() as stack:  # the other process gets ready while this one does
+            starting = self._start(order.isolation)
+            stack.callback(starting.close)
+            prepared = _prepare(order)
+            self._preloaded = self._ready(starting)
+            stack.pop_all()
+        level, layers = self._preloaded.level, self._preloaded.layers
+        self._examination = Examination(order.assignment, *prepared, order.seed, level, layers, order.until_lost)
 
     @property
     def free(self) -> bool:
@@ -68,7 +70,7 @@ class Workplace:
         """Begin to examine a submission in a process of its own; `wait` calls `done` with what comes of it."""
         if not self._preloaded.alive:
             self._preloaded.close()
-            self._preloaded = self._preload(self._examination.level)
+            self._preloaded = self._ready(self._start(self._examination.level))
         examination, preloaded = self._examination, self._preloaded
 
         def finished(message: Message | None, how: str) -> None:
@@ -80,13 +82,13 @@ class Workplace:
         """Wait a moment, and say of those that have ended that they are done."""
         self._pool.wait()
 
-    def _preload(self, asked: str) -> Preloaded:
-        try:
-            preloaded = Preloaded(asked, PRELOADED)
-        except IsolationUnavailable as error:
-            raise UserError(f"{error} `autograder doctor` shows what this machine offers.") from None
-        except SandboxError as error:
-            raise UserError(f"Student code has no place to run: {error}. Mend this and grade again.") from None
+    def _start(self, asked: str) -> Preloaded:
+        with _in_words():
+            return Preloaded(asked, PRELOADED, wait=False)
+
+    def _ready(self, preloaded: Preloaded) -> Preloaded:
+        with _in_words():
+            preloaded.wait_until_ready()
         minimum = self._order.minimum
         if LEVELS.index(preloaded.level) < LEVELS.index(minimum):
             preloaded.close()
@@ -108,7 +110,18 @@ class Workplace:
             self._preloaded.close()
 
 
-def _prepare(order: Order, preloaded: Preloaded) -> Examination:
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """Say what keeps jails from starting as a sentence for whoever grades."""
+    try:
+        yield
+    except IsolationUnavailable as error:
+        raise UserError(f"{error} `autograder doctor` shows what this machine offers.") from None
+    except SandboxError as error:
+        raise UserError(f"Student code has no place to run: {error}. Mend this and grade again.") from None
+
+
+def _prepare(order: Order) -> tuple[Collection, data.Data]:
     """Load what examiners share before any is forked, so that they need not load it themselves."""
     assignment = order.assignment
     torch.set_num_threads(1)
@@ -127,7 +140,7 @@ def _prepare(order: Order, preloaded: Preloaded) -> Examination:
     _warm_up(assignment, collection, loaded)
     gc.collect()
     gc.freeze()
-    return Examination(assignment, collection, loaded, order.seed, preloaded.level, preloaded.layers, order.until_lost)
+    return collection, loaded
 
 
 def _in_secret_order(loaded: data.Data, seed: bytes) -> data.Data:

@@ -101,6 +101,8 @@ class Preloaded:
     modules: what is imported before any jail starts.
     readable: files and folders that jails may read beside the installed packages.
     uid: the user that jails of root run as.
+    wait: whether to return when it is ready. If not, `wait_until_ready` comes before anything else; what can
+        be raised is raised there.
 
     Processes forked from the one that made it may call `start` too, without any preparation: each gets a
     connection of its own on first use, on which only it receives. What they started ends with them. Threads
@@ -115,6 +117,8 @@ class Preloaded:
         modules: Sequence[str] = ("torch", "numpy"),
         readable: Sequence[Path] = (),
         uid: int = NOBODY,
+        *,
+        wait: bool = True,
     ) -> None:
         if sys.platform == "win32":
             raise IsolationUnavailable("grading runs in WSL 2 (Windows Subsystem for Linux), not on Windows itself")
@@ -146,6 +150,11 @@ class Preloaded:
         lifeline.close()
         door.close()
         _living.add(self)
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until jails can be started, and learn at which level, with which layers."""
         try:
             hello = self._hello()
             if "error" in hello:
