@@ -24,7 +24,7 @@ from autograder.assignment import Assignment
 from autograder.errors import UserError
 from autograder.grading.pool import Pool
 from autograder.grading.task import Answer, Order, Task
-from autograder.sandbox import launch
+from autograder.sandbox import launch, tree
 
 if TYPE_CHECKING:
     from autograder.grading.workplace import Workplace
@@ -79,9 +79,11 @@ class Station:
             self._free.put(ours)
             theirs.append(line)
         descriptors = [line.fileno() for line in theirs]
+        # The station makes it and removes it, and this removes it if the station could not.
+        self._folder = os.path.join(tempfile.gettempdir(), f"station-{os.urandom(8).hex()}")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 — closed with the process
         self._process = subprocess.Popen(
-            launch.command("autograder.grading.station", "main", [*descriptors]),
+            launch.command("autograder.grading.station", "main", [self._folder, *descriptors]),
             env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -111,9 +113,9 @@ class Station:
             answer: Answer = line.recv()
             return answer
         except (OSError, EOFError):
-            if self._lifeline.poll() and (reason := self._said()):
-                raise UserError(reason) from None
-            return Answer(cut_short="the station that examined it ended")
+            with contextlib.suppress(OSError, EOFError):  # it may have been killed, which says nothing
+                raise UserError(self._lifeline.recv()) from None
+            return Answer(cut_short="the process that examines submissions ended")
         finally:
             self._free.put(line)
 
@@ -130,6 +132,7 @@ class Station:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        tree.remove_folder(self._folder)
         self._log.close()
 
     def _said(self) -> str:
@@ -143,20 +146,22 @@ class Station:
             return f"The process that examines submissions ended: {text[-500:] or 'it was killed'}."
 
 
-def main(*descriptors: int) -> None:
+def main(folder: str, *descriptors: int) -> None:
     """Work as a station: what its process runs."""
     from autograder.grading.workplace import Workplace
 
     lifeline, *lines = (Connection(descriptor) for descriptor in descriptors)
     bundle: Bundle = lifeline.recv()
-    with tempfile.TemporaryDirectory(prefix="station-") as folder:
+    try:
+        os.mkdir(folder, 0o700)
         order = replace(bundle.order, assignment=_unpack(bundle, Path(folder)))
-        try:
-            with Pool(len(lines)) as pool, Workplace(order, pool) as workplace:
-                lifeline.send("")
-                _serve(workplace, pool, lifeline, lines)
-        except UserError as error:
-            lifeline.send(str(error).replace(folder, str(bundle.order.assignment.folder)))
+        with Pool(len(lines)) as pool, Workplace(order, pool) as workplace:
+            lifeline.send("")
+            _serve(workplace, pool, lifeline, lines)
+    except UserError as error:
+        lifeline.send(str(error).replace(folder, str(bundle.order.assignment.folder)))
+    finally:
+        tree.remove_folder(folder)
 
 
 def _unpack(bundle: Bundle, folder: Path) -> Assignment:

@@ -94,8 +94,9 @@ def recorded(course):
     """Return the records of a class, without times."""
     found = {path.stem: records.read(course, "tiny", path.stem) for path in (course.results / "tiny").glob("*.json")}
     for record in found.values():
-        for timed in (record, *record["checks"]):
-            timed.pop("cpu_seconds", timed.pop("seconds", None))
+        del record["cpu_seconds"]
+        for check in record["checks"]:
+            del check["seconds"]
     return found
 
 
@@ -119,21 +120,14 @@ def test_the_records_are_those_of_the_local_pool(course, two):
     hand_in(course, CLASS)
     assert grade_here(course).returncode == 0
     here = recorded(course)
-    assert {one.student for one in outcomes(course, CLASS, scheduler=two.scheduler_address)} == set(CLASS)
+    found = list(outcomes(course, CLASS, scheduler=two.scheduler_address))
+    assert {one.student for one in found if one.record} == set(CLASS)
     there = recorded(course)
     assert there == here
     assert {student: record["score"] for student, record in here.items()} == {**dict.fromkeys(CLASS, 0), "good": 4}
-    assert (
-        "raised RuntimeError (tiny.py, line 10, in double): (4, ['CUDA_VISIBLE_DEVICES', 'HOME', 'LC_CTYPE'])"
-        in here["curious"]["checks"][0]["message"]
-    )
+    message = here["curious"]["checks"][0]["message"]  # a jail has its standard streams, one line and few variables
+    assert "(tiny.py, line 10, in double): (4, ['CUDA_VISIBLE_DEVICES', 'HOME', 'LC_CTYPE'])" in message
     assert [below(nanny.pid) for nanny in two.workers.values()] == [set(), set()]  # nothing stays beside the workers
-
-
-def test_workers_that_see_the_course_folder_read_the_submissions_there(course, two):
-    hand_in(course, {"good": CLASS["good"]})
-    (one,) = outcomes(course, ["good"], scheduler=two.scheduler_address, shared_files=True)
-    assert one.record["score"] == 4
 
 
 def test_a_worker_that_is_killed_loses_nothing_and_counts_nothing_twice(course, two, monkeypatch):
@@ -210,6 +204,23 @@ def test_workers_may_come_later_and_ctrl_c_ends_what_they_do(course):
         assert running.returncode == 130 and said.splitlines()[-1].startswith("Stopped: 1 of 2 are graded and kept.")
         assert its_own
         demand_gone(its_own)
+
+
+def test_a_station_that_is_killed_is_replaced_and_workers_may_read_the_submissions_themselves(
+    course, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    students = ["ann", "ben", "cleo"]
+    hand_in(course, dict.fromkeys(students, SLOW))
+    with workers(1) as one:
+        graded = outcomes(course, students, scheduler=one.scheduler_address, shared_files=True)
+        found = [next(graded)]
+        (nanny,) = one.workers.values()
+        (station,) = (child for child, parent in tree.parents().items() if parent == nanny.pid)
+        os.kill(station, signal.SIGKILL)
+        found += graded
+    assert {outcome.student: outcome.record["score"] for outcome in found} == dict.fromkeys(students, 4)
+    assert list(tmp_path.glob("station-*")) == []
 
 
 def test_a_submission_whose_workers_are_lost_is_named_and_keeps_nobody_waiting(course):
