@@ -162,20 +162,21 @@ def read_sheet(session: Any, assignment: Assignment) -> Sheet:
 
 
 def read_rows(session: Any, sheet: Sheet, student: str | None = None) -> dict[str, Rows]:
-    """Read the rows of whoever has submitted, or of one student; nothing for who has not."""
+    """Read the rows of whoever has submitted and is on the roster, or of one student; nothing for who has not."""
     submission, notebook = api.SubmittedAssignment.__table__, api.SubmittedNotebook.__table__
     handed_in = (
         select(
             submission.c.student_id, submission.c.id, notebook.c.id, submission.c.timestamp, submission.c.extension,
             notebook.c.late_submission_penalty,
         )
-        .join(api.Student, api.Student.id == submission.c.student_id)
         .outerjoin(
             notebook, (notebook.c.assignment_id == submission.c.id) & (notebook.c.notebook_id == sheet.notebook)
         )
         .where(submission.c.assignment_id == sheet.assignment)
     )  # fmt: skip
-    if student is not None:
+    if student is None:
+        handed_in = handed_in.join(api.Student, api.Student.id == submission.c.student_id)
+    else:
         handed_in = handed_in.where(submission.c.student_id == student)
     found: dict[str, Rows] = {}
     of_notebook: dict[str, tuple[dict[str, Mark], dict[str, tuple[str | None, str | None]]]] = {}

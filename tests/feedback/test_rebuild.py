@@ -70,7 +70,12 @@ def test_rows_that_were_changed_or_deleted_are_as_grading_left_them(course_with_
     assert done.returncode == 0, done.stderr
     assert "4 of 4 have the automatic scores of their records; 4 had others." in done.stdout
     assert automatic(course) == before and entered(course) == by_hand == (1.5, 0.5, "Well said.")
-    assert gradebook.rows(course, "tiny")["alice"]["why"][2]  # an automatic score is another: look again
+    assert {one: page == pages[one] for one, page in tree(course.feedback).items()} == {
+        f"{one}/tiny/tiny.html": one != "alice" for one in CLASS
+    }
+    assert gradebook.rows(course, "tiny")["alice"]["why"][2]  # hers says that somebody should look again
+    enter(course, needs_manual_grade=False)
+    assert kit(course, "rebuild", "tiny").returncode == 0
     assert tree(course.feedback) == pages
     assert of_records == {path: path.stat().st_mtime_ns for path in (course.results / "tiny").iterdir()}
     with Gradebook(course.db_url) as found:
