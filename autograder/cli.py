@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import statistics
 import sys
 import time
 from collections import Counter
@@ -211,6 +212,10 @@ def grade(
         bool, typer.Option("--feedback", help="Write each student's page as soon as the scores are in the gradebook.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    profile: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Show what processor time goes to: a table, and a picture in this file."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON lines, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
@@ -261,7 +266,7 @@ def grade(
     with Pool(workers) as pool:
         outcomes = grading.grade(
             found, assignment, chosen, pool, isolation=isolation, force=force, dataset=data,
-            accept_weaker=accept_weaker, scheduler=scheduler, shared_files=shared_files,
+            accept_weaker=accept_weaker, scheduler=scheduler, shared_files=shared_files, profile=profile is not None,
             tell=lambda sentence: err.print(sentence, markup=False, soft_wrap=True),
         )  # fmt: skip
         run = _take_in(
@@ -278,6 +283,8 @@ def grade(
             out.print(f"{len(run.unchanged)} unchanged since they were graded (--force grades them again).")
         if run.pages:
             out.print(f"{run.pages} pages: {_pages(found, assignment)}", markup=False, soft_wrap=True)
+    if profile and run.profiles:
+        _show_profile(run, name, profile)
     for one, trouble in run.failed.items():
         err.print(f"{one}: not graded: {trouble}", markup=False)
     if run.stopped:
@@ -529,6 +536,8 @@ class _Run:
     failed: dict[str, str] = field(default_factory=dict)
     pages: int = 0
     no_page: list[str] = field(default_factory=list)
+    profiles: list[Any] = field(default_factory=list)
+    page_seconds: list[float] = field(default_factory=list)
     stopped: UserError | KeyboardInterrupt | None = None
 
 
@@ -551,6 +560,7 @@ def _take_in(
     """
     from autograder import gradebook
     from autograder.feedback import Pages
+    from autograder.grading.profile import counted
 
     run = _Run()
 
@@ -578,7 +588,9 @@ def _take_in(
                     run.unchanged.update([] if outcome.fresh else [outcome.student])
                     run.rows.append(_row(outcome.record))
                     run.graded_with = f"images: {outcome.record['data']}; isolation: {outcome.record['level']}"
-                    yield outcome.record
+                    with counted(outcome.profile, "gradebook"):
+                        yield outcome.record
+                    run.profiles += [outcome.profile] if outcome.profile else []
                 else:
                     run.failed[outcome.student] = outcome.trouble
                 show(outcome, progress)
@@ -596,7 +608,28 @@ def _take_in(
             writer.finish()
         except (UserError, KeyboardInterrupt) as error:
             run.stopped = error
+    run.page_seconds = writer.seconds
     return run
+
+
+def _show_profile(run: _Run, name: str, path: Path) -> None:
+    """Print what processor time went to, and draw it."""
+    from autograder.grading.profile import PARTS, draw, medians
+
+    stages = medians(run.profiles)
+    if run.page_seconds:
+        stages["page of feedback"] = [statistics.median(run.page_seconds), 0.0, 0.0]
+    title = f"{name}, median of {len(run.profiles)} submissions" if len(run.profiles) > 1 else f"{name}, one submission"
+    table = Table(title=f"Processor time in ms: {title}", title_justify="left", box=None, pad_edge=False)
+    table.add_column("stage")
+    for heading in (*PARTS, "together"):
+        table.add_column(heading, justify="right")
+    rows = {**stages, "together": [sum(parts) for parts in zip(*stages.values(), strict=True)]}
+    for stage, parts in rows.items():
+        table.add_row(stage, *(f"{1000 * seconds:.1f}" for seconds in (*parts, sum(parts))))
+    out.print(table)
+    draw(stages, title, path)
+    out.print(f"{path}: the same as a picture.", markup=False, soft_wrap=True)
 
 
 def _say_no_page(student: str, problem: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from autograder.assignment import Assignment
+from autograder.grading.profile import Meter
 from autograder.grading.submission import Submission
 from autograder.sandbox import (
     BadFile,
@@ -42,12 +44,14 @@ class JailBackend:
         notices: sentences for the student and the instructor about the submission as a whole.
         forbidden: where the modules use names that the assignment forbids.
         cpu_seconds: processor time of all jails that have been closed.
+        meter: counts what processor time goes to, if anybody wants to know.
     """
 
     def __init__(self, start: Callable[[Mapping[str, bytes]], Jail], assignment: Assignment, submission: Submission):
         self.notices: list[str] = []
         self.forbidden: list[str] = []
         self.cpu_seconds = 0.0
+        self.meter: Meter | None = None
         self._start = start
         self._assignment = assignment
         self._submission = submission
@@ -124,6 +128,10 @@ class JailBackend:
         """End the jail."""
         self._drop()
 
+    def used(self) -> float:
+        """Return the processor time of all jails so far."""
+        return self.cpu_seconds + (self._jail.used() if self._jail is not None else 0.0)
+
     # the jail
 
     def _ask(self, path: str, question: Callable[[Jail, float], T]) -> T:
@@ -131,7 +139,8 @@ class JailBackend:
         jail = self._ready()
         before = jail.busy_seconds
         try:
-            return question(jail, max(self._allowed - self._busy, 0.001))
+            with self.meter.messages() if self.meter else contextlib.nullcontext():
+                return question(jail, max(self._allowed - self._busy, 0.001))
         except StudentRaised as error:
             problem = explain(error.kind, error.message, error.where, path)
             if self._stopped and error.kind == "AttributeError" and not error.where:
@@ -156,7 +165,8 @@ class JailBackend:
         """Return a jail in which the module is imported, or raise why it cannot be."""
         self._look_once()
         if not self._imported and self._problem is None:
-            self._import()
+            with self._stage("import of the modules"):
+                self._import()
         if self._problem is not None:
             raise self._problem
         assert self._jail is not None
@@ -167,6 +177,9 @@ class JailBackend:
         not_needed = {self._assignment.files.notebook, *self._left_out}
         files = {name: content for name, content in self._submission.files.items() if name not in not_needed}
         return self._start({**files, **support})
+
+    def _stage(self, name: str) -> contextlib.AbstractContextManager[None]:
+        return self.meter.stage(name) if self.meter else contextlib.nullcontext()
 
     def _drop(self) -> None:
         if self._jail is not None:
@@ -179,11 +192,13 @@ class JailBackend:
         if self._looked:
             return
         self._looked = True
-        for name in self._assignment.files.modules:
-            if name in self._submission.files:
-                self._scan(name)
-        for name in self._assignment.files.models:
-            self._models[name] = self._read_model(name)
+        with self._stage("forbidden names"):
+            for name in self._assignment.files.modules:
+                if name in self._submission.files:
+                    self._scan(name)
+        with self._stage("saved models"):
+            for name in self._assignment.files.models:
+                self._models[name] = self._read_model(name)
         main = self._assignment.files.modules[-1]
         if main in self._submission.problems:
             self._problem = StudentError("missing", self._submission.problems[main])
@@ -215,7 +230,8 @@ class JailBackend:
     def _living(self) -> Jail:
         if self._jail is None or not self._jail.alive:
             self._drop()
-            self._jail = self._new_jail()
+            with self._stage("start of the jail"):
+                self._jail = self._new_jail()
         return self._jail
 
     def _import(self) -> None:

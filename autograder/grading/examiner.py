@@ -10,6 +10,7 @@ from fractions import Fraction
 from autograder.assignment import Assignment
 from autograder.grading import records
 from autograder.grading.backend import JailBackend
+from autograder.grading.profile import Meter, Stages
 from autograder.grading.records import SCHEMA, Record
 from autograder.grading.submission import Submission
 from autograder.sandbox import Interrupted, Jail
@@ -50,6 +51,7 @@ def examine(
     keys: Mapping[str, str],
     start: Callable[[Mapping[str, bytes]], Jail],
     earlier: Record | None = None,
+    stages: Stages | None = None,
 ) -> Record:
     """Run the checks on a submission and return its record.
 
@@ -60,6 +62,7 @@ def examine(
         start: starts a jail with the given files in it.
         earlier: an earlier record of the student's. Of files of checks whose key is still the same its results
             are kept, unless they may depend on what other checks cost.
+        stages: gets what the processor time goes to.
 
     Raises:
         ChecksBroken: the checks cannot be run; the author has to mend them.
@@ -69,6 +72,9 @@ def examine(
     kept = _kept(examination, keys, earlier) if earlier is not None else []
     started = time.process_time()
     backend = JailBackend(start, assignment, submission)
+    meter = None
+    if stages is not None:
+        meter = backend.meter = Meter(backend.used)
     try:
         results = examination.collection.run(
             Setting(
@@ -81,6 +87,7 @@ def examine(
                 until_lost=examination.until_lost,
                 kept=kept,
             ),
+            on_result=(lambda result: None) if meter is None else (lambda result: meter.name(result.id)),
         )
     except ChecksBroken as error:
         if isinstance(error.__cause__, Interrupted):
@@ -90,7 +97,9 @@ def examine(
         backend.close()
     again = {result.id for result in kept}
     if kept and any(result.why in PRESSED for result in results if result.id not in again):
-        return examine(examination, submission, keys, start)
+        return examine(examination, submission, keys, start, stages=stages)
+    if meter is not None and stages is not None:
+        stages.update(meter.stages)
     if backend.forbidden and assignment.forbidden.policy == "zero":
         _score_zero(results, backend.forbidden[0])
     notices = [

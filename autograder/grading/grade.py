@@ -14,6 +14,7 @@ from autograder.course import Course, Level, secret_seed
 from autograder.errors import UserError
 from autograder.grading import records
 from autograder.grading.pool import Message, Pool
+from autograder.grading.profile import Stages, counted
 from autograder.grading.records import Record
 from autograder.grading.submission import read_submission
 from autograder.grading.task import Answer, Examiners, Order, Task, given
@@ -33,12 +34,13 @@ Look = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one submission: its record, or why there is none."""
+    """What became of one submission: its record, or why there is none; what time went to, if that was asked for."""
 
     student: str
     record: Record | None
     fresh: bool = True
     trouble: str = ""
+    profile: Stages | None = None
 
 
 def grade(
@@ -52,6 +54,7 @@ def grade(
     dataset: str | None = None,
     accept_weaker: bool = False,
     until_lost: bool = False,
+    profile: bool = False,
     scheduler: str = "",
     shared_files: bool = False,
     tell: Callable[[str], None] = lambda sentence: None,
@@ -68,6 +71,7 @@ def grade(
         dataset: "cifar10" or "standin"; the course's choice by default.
         accept_weaker: go on below the level that the course asks for.
         until_lost: stop with a submission at the first check that it does not pass.
+        profile: tell what the processor time of each submission goes to.
         scheduler: address of the scheduler of a Dask cluster, whose workers do the work then.
         shared_files: let those workers read the submissions themselves, under the path that they have here.
         tell: told what to know meanwhile of the cluster.
@@ -102,12 +106,13 @@ def grade(
         assignment, seed, dataset,
         isolation=isolation or course.grading.isolation,
         minimum=WEAKEST if accept_weaker else course.grading.minimum,
-        until_lost=until_lost,
+        until_lost=until_lost, profile=profile,
     )  # fmt: skip
     with _examiners(order, pool, scheduler, course.submitted if shared_files else None, tell) as examiners:
         for outcome in _examine_all(examiners, tasks):
             if outcome.record is not None:
-                records.write(course, outcome.record)
+                with counted(outcome.profile, "record"):
+                    records.write(course, outcome.record)
             yield outcome
 
 
@@ -179,4 +184,4 @@ def _outcome(task: Task, answer: Answer) -> Outcome:
             f"its examination was cut short {TRIES} times, at last because: {answer.cut_short}. Run the same command "
             "again; if the machine runs out of memory, with fewer --workers."
         )
-    return Outcome(task.student, answer.record, trouble=trouble)
+    return Outcome(task.student, answer.record, trouble=trouble, profile=answer.profile)

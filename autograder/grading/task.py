@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from autograder.assignment import Assignment
+from autograder.grading.profile import Stages
 from autograder.grading.records import Record
 from autograder.grading.submission import Submission
 
@@ -23,6 +24,7 @@ class Order:
         isolation: the level of the jail.
         minimum: the lowest level that will do.
         until_lost: stop with a submission at the first check that it does not pass.
+        profile: whether to tell what the processor time goes to.
     """
 
     assignment: Assignment
@@ -31,6 +33,7 @@ class Order:
     isolation: str = "best"
     minimum: str = "process"
     until_lost: bool = False
+    profile: bool = False
 
 
 T = TypeVar("T")
@@ -65,6 +68,7 @@ class Answer:
     record: Record | None = None
     trouble: str = ""
     cut_short: str = ""
+    profile: Stages | None = None
 
 
 class Examiners(Protocol):

@@ -20,6 +20,7 @@ from autograder.errors import UserError
 from autograder.grading import records
 from autograder.grading.examiner import Examination, examine
 from autograder.grading.pool import Message, Pool
+from autograder.grading.profile import Stages, counted
 from autograder.grading.task import Answer, Order, Task
 from autograder.sandbox import Interrupted, IsolationUnavailable, Limits, Preloaded, SandboxError
 from autograder.sandbox.isolation import LEVELS
@@ -73,10 +74,15 @@ class Workplace:
             self._preloaded = self._ready(self._start(self._examination.level))
         examination, preloaded = self._examination, self._preloaded
 
-        def finished(message: Message | None, how: str) -> None:
-            done(Answer(cut_short=f"its examiner {how}") if message is None else Answer(**message))
+        forking: Stages = {}
 
-        self._pool.start(lambda: _examine(examination, preloaded, task), finished, EXAMINER_SECONDS)
+        def finished(message: Message | None, how: str) -> None:
+            answer = Answer(cut_short=f"its examiner {how}") if message is None else Answer(**message)
+            done(replace(answer, profile=forking | answer.profile) if answer.profile else answer)
+
+        with counted(forking, "fork of the examiner"):
+            stages: Stages | None = {} if self._order.profile else None
+            self._pool.start(lambda: _examine(examination, preloaded, task, stages), finished, EXAMINER_SECONDS)
 
     def wait(self) -> None:
         """Wait a moment, and say of those that have ended that they are done."""
@@ -174,18 +180,20 @@ def _warm_up(assignment: Assignment, collection: Collection, loaded: data.Data) 
         )
 
 
-def _examine(examination: Examination, preloaded: Preloaded, task: Task) -> Message:
+def _examine(examination: Examination, preloaded: Preloaded, task: Task, stages: Stages | None) -> Message:
     """Return the fields of an Answer; what an examiner does."""
     limits = examination.assignment.limits
     jail_limits = Limits(memory_mb=limits.memory_mb, scratch_mb=limits.scratch_mb)
     torch.set_flush_denormal(True)  # tiny numbers in a saved model would slow its products a hundredfold
     try:
-        submission = task.read()
-        keys = records.keys_of_files(examination.assignment, submission, examination.seed, examination.data.name)
+        with counted(stages, "reading the submission"):
+            submission = task.read()
+            keys = records.keys_of_files(examination.assignment, submission, examination.seed, examination.data.name)
         if task.key != records.key_of(keys):
             return {"trouble": "the submission or the assignment changed meanwhile; grade it again"}
         start = lambda files: preloaded.start(files, jail_limits)  # noqa: E731
-        return {"record": examine(examination, submission, keys, start, task.earlier())}
+        record = examine(examination, submission, keys, start, task.earlier(), stages)
+        return {"record": record, "profile": stages}
     except ChecksBroken as error:
         return {"trouble": f"the checks cannot be run: {error}"}
     except UserError as error:

@@ -27,7 +27,7 @@ class Allowance:
     def __init__(self, seconds: float, process: int | None) -> None:
         self.seconds = seconds
         self._process = process
-        self._processor = self._before = _processor_seconds(process)
+        self._processor = self._before = processor_seconds(process)
         self._started = time.monotonic()
 
     def used(self) -> float:
@@ -35,7 +35,7 @@ class Allowance:
         by_clock = time.monotonic() - self._started
         if self._before is None:
             return by_clock
-        now = _processor_seconds(self._process)
+        now = processor_seconds(self._process)
         self._processor = self._processor if now is None else now  # that of a process that is gone stays
         return max(self._processor - self._before, by_clock / PATIENCE)  # type: ignore[operator]
 
@@ -71,7 +71,7 @@ def ask_who_writes(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
 
 
-def _processor_seconds(process: int | None) -> float | None:
+def processor_seconds(process: int | None) -> float | None:
     """Return the processor time of all threads of a process."""
     if process is None:
         return None

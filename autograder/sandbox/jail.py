@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from autograder.sandbox import control, frames
-from autograder.sandbox.allowance import Allowance, ask_who_writes, process_behind
+from autograder.sandbox.allowance import Allowance, ask_who_writes, process_behind, processor_seconds
 from autograder.sandbox.decode import Decoder
 from autograder.sandbox.encode import Encoder
 from autograder.sandbox.errors import BadModel, BadReply, Died, Interrupted, SandboxError, StudentRaised, TimedOut
@@ -240,6 +240,10 @@ class Jail:
             self._connection.kill(self._number)
             self._wait_for_report(END_SECONDS)
         self._link.sock.close()
+
+    def used(self) -> float:
+        """Return the processor time that its process has used so far; 0 where that cannot be told."""
+        return processor_seconds(self._process) or 0.0
 
     def close(self) -> Usage:
         """End the jail, if it has not ended, and return what it used."""

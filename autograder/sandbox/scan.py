@@ -33,16 +33,34 @@ def scan(file: str, forbidden: Sequence[str], beside: Sequence[str] = ()) -> tup
         raise ValueError(f"the file is larger than {MAX_SOURCE >> 20} MB")
     tree = ast.parse(source, filename=file)
     siblings = {*beside, *(other.stem for other in path.parent.glob("*.py"))}
-    names = _Names(tree, siblings)
+    nodes = [node for node in _all_nodes(tree) if type(node) in TELLING]
+    names = _Names(nodes, siblings)
+    attributes = {name for name in forbidden if name.startswith(".")}
+    dotted = tuple(name + "." for name in forbidden if not name.startswith("."))
     uses: set[tuple[int, str]] = set()
-    cuda = False
-    for node in ast.walk(tree):
-        cuda = cuda or _mentions_cuda(node)
+    for node in nodes:
         for line, used, attribute in names.used_by(node):
-            for name in forbidden:
-                if (name == attribute) if name.startswith(".") else (used + ".").startswith(name + "."):
-                    uses.add((line, name if name.startswith(".") else clean(used, 120)))
-    return sorted(uses)[:MAX_USES], cuda
+            if attribute in attributes:
+                uses.add((line, attribute))
+            if used and (used + ".").startswith(dotted):
+                uses.add((line, clean(used, 120)))
+    return sorted(uses)[:MAX_USES], any(map(_mentions_cuda, nodes))
+
+
+TELLING = (ast.Attribute, ast.Call, ast.ClassDef, ast.Constant, ast.Import, ast.ImportFrom, ast.Name)
+
+
+def _all_nodes(tree: ast.AST) -> list[ast.AST]:
+    """Return a tree and everything in it, as ast.walk does in three times the time."""
+    nodes = [tree]
+    for node in nodes:
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, ast.AST):
+                nodes.append(value)
+            elif type(value) is list:
+                nodes += [item for item in value if isinstance(item, ast.AST)]
+    return nodes
 
 
 def _mentions_cuda(node: ast.AST) -> bool:
@@ -54,10 +72,10 @@ def _mentions_cuda(node: ast.AST) -> bool:
 class _Names:
     """What the names of one module stand for: `nn` for `torch.nn`, `Linear` for a class of its own."""
 
-    def __init__(self, tree: ast.Module, siblings: set[str]) -> None:
+    def __init__(self, nodes: Sequence[ast.AST], siblings: set[str]) -> None:
         self.modules: dict[str, str] = {}  # name in the file: dotted name of what was imported
         self.own: set[str] = set()  # classes and modules of the student's and of the toolbox
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.ClassDef):
                 self.own.add(node.name)
             elif isinstance(node, ast.Import):

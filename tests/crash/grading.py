@@ -13,10 +13,10 @@ def command(course):
     return [sys.executable, "-m", "autograder", "grade", "tiny", "--quiet", "--course", str(course.root)]
 
 
-def grade(course, *before, options=()):
+def grade(course, *before, options=(), quiet=True):
     """Run the command, with others before it that lead to it, and return how it ended."""
     return subprocess.run(
-        [*before, *command(course), *options], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
+        [*before, *(word for word in command(course) if quiet or word != "--quiet"), *options], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
     )
 
 
