@@ -10,6 +10,7 @@ work, and those between the first record and the last, when everything has start
 from __future__ import annotations
 
 import argparse
+import logging
 import shutil
 import statistics
 import subprocess
@@ -35,7 +36,13 @@ def main(name: str, size: int, repeats: int, dataset: str) -> None:
     """Measure and print the table."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        LocalCluster(n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0") as cluster,
+        LocalCluster(
+            n_workers=WORKERS,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=":0",
+            silence_logs=logging.ERROR,
+        ) as cluster,
     ):
         course = _make_class(Path(folder) / "course", name, size, dataset)
         how = {LOCAL: ["--workers", str(WORKERS)], CLUSTER: ["--scheduler", cluster.scheduler_address]}
