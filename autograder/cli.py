@@ -76,6 +76,9 @@ def common(
 
 def main() -> None:
     """Run the command line; what is the user's to mend ends with a sentence and status 1."""
+    # A grammar of web addresses, with which notebooks' schemas could be checked more strictly: loading it takes
+    # longer than all else that the gradebook needs.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     try:
         app()
     except UserError as error:
