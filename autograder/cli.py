@@ -284,6 +284,8 @@ def grade(
         _class_table(assignment, run)
         if run.unchanged:
             out.print(f"{len(run.unchanged)} unchanged since they were graded (--force grades them again).")
+        if run.kept:
+            out.print(f"{run.kept} kept the results of files of checks that are unchanged (--force runs them too).")
         if run.pages:
             out.print(f"{run.pages} pages: {_pages(found, assignment)}", markup=False, soft_wrap=True)
     if profile and run.profiles:
@@ -535,6 +537,7 @@ class _Run:
     rows: list[tuple[str, ...]] = field(default_factory=list)
     graded_with: str = ""
     unchanged: set[str] = field(default_factory=set)
+    kept: int = 0
     corrected: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     pages: int = 0
@@ -589,6 +592,7 @@ def _take_in(
             for outcome in outcomes:
                 if outcome.record:
                     run.unchanged.update([] if outcome.fresh else [outcome.student])
+                    run.kept += bool(outcome.fresh and outcome.record["kept"])
                     run.rows.append(_row(outcome.record))
                     run.graded_with = f"images: {outcome.record['data']}; isolation: {outcome.record['level']}"
                     with counted(outcome.profile, "gradebook"):
