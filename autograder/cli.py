@@ -550,7 +550,7 @@ class _Run:
 def _take_in(
     course: Course,
     assignment: Assignment,
-    outcomes: Iterator[Any],
+    outcomes: Generator[Any, None, None],
     total: int,
     pool: Any,
     show: Callable[[Any, Progress], None],
@@ -604,7 +604,7 @@ def _take_in(
                 progress.step(task)
 
     try:
-        with contextlib.closing(records()) as found:
+        with contextlib.closing(outcomes), contextlib.closing(records()) as found:
             gradebook.save(course, assignment, found, run.unchanged, entered)
     except (UserError, KeyboardInterrupt) as error:
         run.stopped = error

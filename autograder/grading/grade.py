@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,7 +58,7 @@ def grade(
     scheduler: str = "",
     shared_files: bool = False,
     tell: Callable[[str], None] = lambda sentence: None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Grade submissions and give each outcome as it comes; records are written by then.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from autograder.assignment import Assignment
 from autograder.course import Course, secret_seed
@@ -12,7 +12,7 @@ from autograder.grading.grade import Outcome
 from autograder.grading.submission import read_submission
 
 
-def recall(course: Course, assignment: Assignment, students: Sequence[str]) -> Iterator[Outcome]:
+def recall(course: Course, assignment: Assignment, students: Sequence[str]) -> Generator[Outcome, None, None]:
     """Give what the records say, one student after the other.
 
     Where there is no record that can be read, or the submission or the assignment has changed since,

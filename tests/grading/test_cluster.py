@@ -87,7 +87,7 @@ def hand_in(course, sources):
 
 def outcomes(course, students, **how):
     with Pool(2) as pool:
-        yield from grade(course, load_assignment(course, "tiny"), students, pool, force=True, **how)
+        yield from grade(course, load_assignment(course, "tiny"), list(students), pool, force=True, **how)
 
 
 def recorded(course):

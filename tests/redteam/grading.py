@@ -71,8 +71,9 @@ class Graded:
 
 
 def tried(mode: str) -> list[str]:
-    """Return the attacks that are tried in a mode: on a cluster one of each class, and all with REDTEAM=whole."""
-    if mode == ON_A_CLUSTER and os.environ.get("REDTEAM") != "whole":
+    """Return the attacks that are tried in a mode: all in one, of each class one in the others; REDTEAM=whole: all."""
+    whole = MODES[0] if os.getuid() == 0 else MODES[1]
+    if mode != whole and os.environ.get("REDTEAM") != "whole":
         return [attacks[0].name for attacks in CLASSES.values()]
     return list(ATTACKS)
 
