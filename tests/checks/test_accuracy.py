@@ -52,7 +52,7 @@ def test_the_order_of_images_is_drawn_from_the_secret_seed():
         parts = [one.parts[name] for one in (loaded, first, again, other)]
         assert torch.equal(parts[1].X, parts[2].X) and torch.equal(parts[1].y, parts[2].y)
         assert not torch.equal(parts[0].y, parts[1].y) and not torch.equal(parts[1].y, parts[3].y)
-        place = int((parts[0].X == parts[1].X[7]).flatten(1).all(dim=1).nonzero()[0, 0])
+        place = int((parts[1].X[7] == parts[0].X).flatten(1).all(dim=1).nonzero()[0, 0])
         assert parts[0].y[place] == parts[1].y[7]
         assert torch.equal(parts[0].y.bincount(), parts[3].y.bincount())
     assert torch.equal(first.X_train, loaded.X_train)
