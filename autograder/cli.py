@@ -319,12 +319,7 @@ def feedback(name: Name, student: Students = None, course: CourseFolder = None, 
     found = find_course(course)
     assignment = load_assignment(found, name)
     there = graded_students(found, assignment)
-    chosen = list(dict.fromkeys(student)) if student else there
-    missing = [one for one in chosen if one not in there]
-    if missing:
-        raise UserError(f"{missing[0]!r}: there is no record of this student. Run `autograder grade {name}` first.")
-    if not chosen:
-        raise UserError(f"{found.results / name}: nobody was graded yet. Run `autograder grade {name}` first.")
+    chosen = _graded(found, name, student, there, f"there is no record of this student. {GRADE_FIRST.format(name)}")
     no_page: list[str] = []
     with _progress(False) as progress, Pool(workers) as pool:
         task = progress.add_task("pages", total=len(chosen))
@@ -362,12 +357,7 @@ def rebuild(name: Name, student: Students = None, course: CourseFolder = None, w
     found = find_course(course)
     assignment = load_assignment(found, name)
     there = sorted({*submitted(found, assignment)[0], *graded_students(found, assignment)})
-    chosen = list(dict.fromkeys(student)) if student else there
-    missing = [one for one in chosen if one not in there]
-    if missing:
-        raise UserError(f"{missing[0]!r}: there is neither a submission nor a record of this student.")
-    if not chosen:
-        raise UserError(f"{found.results / name}: nobody was graded yet. Run `autograder grade {name}` first.")
+    chosen = _graded(found, name, student, there, "there is neither a submission nor a record of this student.")
 
     def show(outcome: Any, progress: Progress) -> None:
         if outcome.trouble:
@@ -637,6 +627,20 @@ def _show_profile(run: _Run, name: str, path: Path) -> None:
     out.print(table)
     draw(stages, title, path)
     out.print(f"{path}: the same as a picture.", markup=False, soft_wrap=True)
+
+
+GRADE_FIRST = "Run `autograder grade {}` first."
+
+
+def _graded(course: Course, name: str, asked: list[str] | None, there: list[str], unknown: str) -> list[str]:
+    """Return the students who are asked for, or all; demand that there are some, and nobody unknown."""
+    chosen = list(dict.fromkeys(asked)) if asked else there
+    missing = [one for one in chosen if one not in there]
+    if missing:
+        raise UserError(f"{missing[0]!r}: {unknown}")
+    if not chosen:
+        raise UserError(f"{course.results / name}: nobody was graded yet. {GRADE_FIRST.format(name)}")
+    return chosen
 
 
 def _say_no_page(student: str, problem: str) -> None:

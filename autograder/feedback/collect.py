@@ -13,11 +13,11 @@ from fractions import Fraction
 from typing import Any
 
 from autograder.assignment import Assignment
-from autograder.course import Course, secret_seed
+from autograder.course import Course
 from autograder.errors import UserError
 from autograder.gradebook import Mark, Standing
 from autograder.grading import records
-from autograder.grading.submission import Submission, read_submission
+from autograder.grading.submission import read_submission
 from autograder.nbgrader.submission import submitted_notebook
 from toolbox.checks.table import MARKS, figure
 
@@ -154,7 +154,10 @@ def collect(course: Course, assignment: Assignment, student: str, standing: Stan
     if record is None:
         raise UserError(f"{path}: there is no record that can be read. {again}")
     submission = read_submission(course, assignment, student)
-    _demand_current(course, assignment, submission, record, again)
+    try:  # whatever data set it was graded with: the page names it
+        records.demand_current(course, assignment, submission, record)
+    except UserError as error:
+        raise UserError(f"{error} {again}") from None
     if standing is None:
         raise UserError(f"{path}: the gradebook has no scores of this submission. {again}")
     try:
@@ -186,17 +189,6 @@ def collect(course: Course, assignment: Assignment, student: str, standing: Stan
             for name, content in submission.files.items()
         ),
     )
-
-
-def _demand_current(
-    course: Course, assignment: Assignment, submission: Submission, record: Mapping[str, Any], again: str
-) -> None:
-    seed, _ = secret_seed(course)
-    # whatever data set it was graded with: the page names it
-    data = record.get("data", course.grading.data)
-    if record.get("key") != records.key(assignment, submission, seed, str(data)):
-        folder = course.submitted / submission.student / assignment.name
-        raise UserError(f"{folder}: this submission or {assignment.folder} has changed since it was graded. {again}")
 
 
 def _checks(record: Mapping[str, Any], standing: Standing, released: Any) -> tuple[Check, ...]:

@@ -113,11 +113,12 @@ class Pages:
 
         def finished(message: Message | None, how: str) -> None:
             self._under_way -= 1
+            told = dict.fromkeys(some, f"the process that writes it {how}")
+            if message is not None:
+                told = message["told"]
+                self.seconds.append(message["seconds"] / len(some))
             for student in some:
-                self._told(
-                    student, f"the process that writes it {how}" if message is None else message["told"][student]
-                )
-            self.seconds += [message["seconds"] / len(some)] if message is not None else []
+                self._told(student, told[student])
 
         def write() -> Message:
             told = {one: _write_page(course, assignment, one, standing, released) for one, standing in some.items()}

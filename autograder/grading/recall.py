@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from autograder.assignment import Assignment
-from autograder.course import Course, secret_seed
+from autograder.course import Course
 from autograder.errors import UserError
 from autograder.grading import records
 from autograder.grading.grade import Outcome
@@ -18,22 +18,18 @@ def recall(course: Course, assignment: Assignment, students: Sequence[str]) -> G
     Where there is no record that can be read, or the submission or the assignment has changed since,
     the outcome says so in the place of a record.
     """
-    seed, _ = secret_seed(course)
     for student in students:
         try:
-            yield Outcome(student, _current(course, assignment, student, seed), fresh=False)
+            yield Outcome(student, _current(course, assignment, student), fresh=False)
         except UserError as error:
             yield Outcome(student, None, trouble=f"{error} Run `autograder grade {assignment.name}`.")
 
 
-def _current(course: Course, assignment: Assignment, student: str, seed: bytes) -> records.Record:
+def _current(course: Course, assignment: Assignment, student: str) -> records.Record:
     path = records.path(course, assignment.name, student)
     record = records.read(course, assignment.name, student)
     if record is None:
         what = "this record is damaged" if path.exists() else "there is no such record"
         raise UserError(f"{path}: {what}.")
-    submission = read_submission(course, assignment, student)
-    if record["key"] != records.key(assignment, submission, seed, record["data"]):
-        folder = course.submitted / student / assignment.name
-        raise UserError(f"{folder}: this submission or {assignment.folder} has changed since it was graded.")
+    records.demand_current(course, assignment, read_submission(course, assignment, student), record)
     return record

@@ -109,6 +109,19 @@ def keys_of_files(assignment: Assignment, submission: Submission, seed: bytes, d
     return {name.removeprefix("checks/"): _digest(name, digest, *common) for name, digest in checks.items()}
 
 
+def demand_current(course: Course, assignment: Assignment, submission: Submission, record: Record) -> None:
+    """Demand that a record would come out the same if graded again with the data set that it was graded with.
+
+    Raises:
+        UserError: the submission or the assignment has changed.
+    """
+    seed, _ = secret_seed(course)
+    data = str(record.get("data", course.grading.data))
+    if record.get("key") != key(assignment, submission, seed, data):
+        folder = course.submitted / submission.student / assignment.name
+        raise UserError(f"{folder}: this submission or {assignment.folder} has changed since it was graded.")
+
+
 def is_current(course: Course, assignment: str, student: str) -> bool:
     """Tell whether the record of a submission is there and would come out the same if graded again."""
     record = read(course, assignment, student)

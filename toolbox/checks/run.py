@@ -115,19 +115,27 @@ class Collection:
         with _nothing_else(folder) as said:
             try:
                 self._config = _prepareconfig([*_options(folder), str(folder)], [self._plugin])
-                self._config._do_configure()
-                session = pytest.Session.from_config(self._config)
-                self._config.hook.pytest_sessionstart(session=session)
-                self._config.hook.pytest_collection(session=session)
+                self._items = self._collect()
             except (pytest.UsageError, pytest.Session.Failed) as error:
                 raise ChecksBroken(f"{folder}: {self._plugin.broken or said.getvalue() or error}") from None
-        if self._plugin.broken:
-            raise ChecksBroken(f"{folder}: {self._plugin.broken}")
-        self._items = {item.name.removeprefix("test_"): item for item in session.items}
         self.files = {name: item.path.name for name, item in self._items.items()}
-        missing = [check.id for check in self.checks if check.id not in self._items]
-        if missing:
-            raise ChecksBroken(f"{folder}: pytest does not collect the check {missing[0]}")
+
+    def _collect(self) -> dict[str, pytest.Item]:
+        """Return what pytest collects, by the id of the check; leave nothing set up if that cannot be used."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.close)
+            self._config._do_configure()
+            session = pytest.Session.from_config(self._config)
+            self._config.hook.pytest_sessionstart(session=session)
+            self._config.hook.pytest_collection(session=session)
+            if self._plugin.broken:
+                raise ChecksBroken(f"{self.folder}: {self._plugin.broken}")
+            items = {item.name.removeprefix("test_"): item for item in session.items}
+            missing = [check.id for check in self.checks if check.id not in items]
+            if missing:
+                raise ChecksBroken(f"{self.folder}: pytest does not collect the check {missing[0]}")
+            stack.pop_all()
+            return items
 
     def run(
         self,
