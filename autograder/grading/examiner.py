@@ -11,7 +11,7 @@ from autograder.assignment import Assignment
 from autograder.grading import records
 from autograder.grading.backend import JailBackend
 from autograder.grading.profile import Meter, Stages
-from autograder.grading.records import SCHEMA, Record
+from autograder.grading.records import SCHEMA, Basis, Record
 from autograder.grading.submission import Submission
 from autograder.sandbox import Interrupted, Jail
 from toolbox.checks import CheckResult, ChecksBroken, Collection, Setting, from_json, rounded, total
@@ -24,6 +24,7 @@ class Examination:
 
     Attributes:
         assignment: what is graded.
+        basis: what all their records depend on.
         collection: its checks, ready to run.
         data: the images and labels that its checks use.
         seed: the course's secret seed.
@@ -33,6 +34,7 @@ class Examination:
     """
 
     assignment: Assignment
+    basis: Basis
     collection: Collection
     data: Data
     seed: bytes
@@ -58,7 +60,7 @@ def examine(
     Args:
         examination: what all examiners share.
         submission: the student's files.
-        keys: what the results of each file of checks depend on, see `records.keys_of_files`.
+        keys: what the results of each file of checks depend on, see `Basis.keys`.
         start: starts a jail with the given files in it.
         earlier: an earlier record of the student's. Of files of checks whose key is still the same its results
             are kept, unless they may depend on what other checks cost.

@@ -15,7 +15,7 @@ from autograder.errors import UserError
 from autograder.grading import records
 from autograder.grading.pool import Message, Pool
 from autograder.grading.profile import Stages, counted
-from autograder.grading.records import Record
+from autograder.grading.records import Basis, Record
 from autograder.grading.submission import read_submission
 from autograder.grading.task import Answer, Examiners, Order, Task, given
 
@@ -82,8 +82,9 @@ def grade(
     """
     seed, _ = secret_seed(course)
     dataset = dataset or course.grading.data
+    look_at = partial(_look_at, course, assignment, records.basis(assignment, seed, dataset))
     todo: list[tuple[str, str]] = []
-    for student, key, trouble in _look_at_all(partial(_look_at, course, assignment, seed, dataset), students, pool):
+    for student, key, trouble in _look_at_all(look_at, students, pool):
         old = None if force or trouble else records.read(course, assignment.name, student)
         if trouble:
             yield Outcome(student, None, trouble=trouble)
@@ -137,9 +138,9 @@ def _look_at_some(look_at: Callable[[str], Look], students: Sequence[str]) -> Me
     return {"looks": [look_at(student) for student in students]}
 
 
-def _look_at(course: Course, assignment: Assignment, seed: bytes, dataset: str, student: str) -> Look:
+def _look_at(course: Course, assignment: Assignment, basis: Basis, student: str) -> Look:
     try:
-        return student, records.key(assignment, read_submission(course, assignment, student), seed, dataset), ""
+        return student, basis.key(read_submission(course, assignment, student)), ""
     except UserError as error:  # one folder that cannot be opened keeps nobody else waiting
         return student, "", str(error)
 

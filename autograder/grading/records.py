@@ -9,6 +9,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from importlib.metadata import version
@@ -84,29 +85,47 @@ def _is_whole(record: Any, assignment: str, student: str) -> bool:
         return False
 
 
-def key(assignment: Assignment, submission: Submission, seed: bytes, dataset: str) -> str:
-    """Return a digest of everything that a record depends on.
+@dataclass(frozen=True)
+class Basis:
+    """What the records of a run depend on, whoever's they are.
 
-    That is the submission's files, the assignment's files, the secret seed, the data set, and the
-    versions of the kit and of torch.
+    Attributes:
+        checks: a digest of each file of checks, by its name.
+        common: digests of the assignment's other files and of the secret seed, the data set, the versions of the
+            kit and of torch.
     """
-    return key_of(keys_of_files(assignment, submission, seed, dataset))
+
+    checks: Mapping[str, str]
+    common: tuple[str, ...]
+
+    def keys(self, submission: Submission) -> dict[str, str]:
+        """Return, for each file of checks, a digest of everything that the results of its checks depend on.
+
+        That is what a record depends on, less the other files of checks.
+        """
+        files = submission.digest()
+        return {name: _digest(name, digest, files, *self.common) for name, digest in self.checks.items()}
+
+    def key(self, submission: Submission) -> str:
+        """Return a digest of everything that the record of a submission depends on."""
+        return key_of(self.keys(submission))
 
 
-def key_of(files: Mapping[str, str]) -> str:
-    """Return the key of a record from those of the files of checks."""
-    return _digest(*files.values())
-
-
-def keys_of_files(assignment: Assignment, submission: Submission, seed: bytes, dataset: str) -> dict[str, str]:
-    """Return, for each file of checks, a digest of everything that the results of its checks depend on.
-
-    That is what a record depends on, less the other files of checks.
-    """
-    files = _digests_of_files(assignment)
+def basis(assignment: Assignment, seed: bytes, dataset: str) -> Basis:
+    """Read an assignment's files and return what records depend on beside the submissions."""
+    support = [assignment.folder / name for name in assignment.files.support]
+    files = {
+        file.relative_to(assignment.folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in [assignment.toml, *sorted(assignment.checks.rglob("*.py")), *support]
+    }
     checks = {name: files.pop(name) for name in list(files) if name.startswith("checks/test_")}
-    common = [submission.digest(), *files, *files.values(), _digest("seed", seed.hex()), dataset, *versions().values()]
-    return {name.removeprefix("checks/"): _digest(name, digest, *common) for name, digest in checks.items()}
+    common = (*files, *files.values(), _digest("seed", seed.hex()), dataset, *versions().values())
+    return Basis({name.removeprefix("checks/"): digest for name, digest in checks.items()}, common)
+
+
+def key_of(keys: Mapping[str, str]) -> str:
+    """Return the key of a record from those of the files of checks."""
+    return _digest(*keys.values())
 
 
 def demand_current(course: Course, assignment: Assignment, submission: Submission, record: Record) -> None:
@@ -117,7 +136,7 @@ def demand_current(course: Course, assignment: Assignment, submission: Submissio
     """
     seed, _ = secret_seed(course)
     data = str(record.get("data", course.grading.data))
-    if record.get("key") != key(assignment, submission, seed, data):
+    if record.get("key") != basis(assignment, seed, data).key(submission):
         folder = course.submitted / submission.student / assignment.name
         raise UserError(f"{folder}: this submission or {assignment.folder} has changed since it was graded.")
 
@@ -129,22 +148,14 @@ def is_current(course: Course, assignment: str, student: str) -> bool:
         return False
     known = load_assignment(course, assignment)
     seed, _ = secret_seed(course)
-    return bool(record.get("key") == key(known, read_submission(course, known, student), seed, course.grading.data))
+    submission = read_submission(course, known, student)
+    return bool(record.get("key") == basis(known, seed, course.grading.data).key(submission))
 
 
 @cache
 def versions() -> dict[str, str]:
     """Return the versions that records depend on."""
     return {name: version(name) for name in ("coursekit", "torch")}
-
-
-def _digests_of_files(assignment: Assignment) -> dict[str, str]:
-    """Return the digest of each file of an assignment that grading depends on, by its path in the folder."""
-    support = [assignment.folder / name for name in assignment.files.support]
-    files = [assignment.toml, *sorted(assignment.checks.rglob("*.py")), *support]
-    return {
-        file.relative_to(assignment.folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files
-    }
 
 
 def _digest(*parts: str) -> str:

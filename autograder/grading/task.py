@@ -50,7 +50,7 @@ class Task:
 
     Attributes:
         student: whose it is.
-        key: what its record depends on, see `records.key`.
+        key: what its record depends on, see `Basis.key`.
         read: reads the files; called when their turn comes.
         earlier: reads an earlier record of the student's, of which results may be kept.
     """

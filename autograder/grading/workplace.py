@@ -21,6 +21,7 @@ from autograder.grading import records
 from autograder.grading.examiner import Examination, examine
 from autograder.grading.pool import Message, Pool
 from autograder.grading.profile import Stages, counted
+from autograder.grading.records import Basis
 from autograder.grading.task import Answer, Order, Task
 from autograder.sandbox import Interrupted, IsolationUnavailable, Limits, Preloaded, SandboxError
 from autograder.sandbox.isolation import LEVELS
@@ -127,11 +128,12 @@ def _in_words() -> Iterator[None]:
         raise UserError(f"Student code has no place to run: {error}. Mend this and grade again.") from None
 
 
-def _prepare(order: Order) -> tuple[Collection, data.Data]:
+def _prepare(order: Order) -> tuple[Basis, Collection, data.Data]:
     """Load what examiners share before any is forked, so that they need not load it themselves."""
     assignment = order.assignment
     torch.set_num_threads(1)
     keep_freed_memory()
+    basis = records.basis(assignment, order.seed, order.dataset)
     try:
         collection = Collection(assignment.checks)
         images = assignment.images
@@ -146,7 +148,7 @@ def _prepare(order: Order) -> tuple[Collection, data.Data]:
     _warm_up(assignment, collection, loaded)
     gc.collect()
     gc.freeze()
-    return collection, loaded
+    return basis, collection, loaded
 
 
 def _in_secret_order(loaded: data.Data, seed: bytes) -> data.Data:
@@ -188,7 +190,7 @@ def _examine(examination: Examination, preloaded: Preloaded, task: Task, stages:
     try:
         with counted(stages, "reading the submission"):
             submission = task.read()
-            keys = records.keys_of_files(examination.assignment, submission, examination.seed, examination.data.name)
+            keys = examination.basis.keys(submission)
         if task.key != records.key_of(keys):
             return {"trouble": "the submission or the assignment changed meanwhile; grade it again"}
         start = lambda files: preloaded.start(files, jail_limits)  # noqa: E731

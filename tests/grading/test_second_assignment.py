@@ -51,8 +51,8 @@ def course(tmp_path_factory):
     made = init_course(tmp_path_factory.mktemp("class") / "course", like=open_course(REPOSITORY)).course
     made.toml.write_text(made.toml.read_text().replace('"cifar10"', '"standin"'))
     toml = made.assignments / NAME / "assignment.toml"
-    short = toml.read_text().replace("check_seconds = 20 ", "check_seconds = 6 ")
-    toml.write_text(short.replace("timeout_seconds = 40 ", "timeout_seconds = 6 "))
+    short = toml.read_text().replace("check_seconds = 10 ", "check_seconds = 6 ")
+    toml.write_text(short.replace("timeout_seconds = 10 ", "timeout_seconds = 6 "))
     generate(made, NAME)
     write_class(made.root, "standin")
     done = autograder("grade", made)
