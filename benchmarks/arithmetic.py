@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def arithmetic(assignment: Path, folder: Path, dataset: str, times: int) -> tupl
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # as examiners do
     manifest = load_manifest(assignment / "assignment.toml")
-    images = data.load(dataset, parts=manifest.images.parts, num_train=manifest.images.num_train)
+    images = data.load(dataset, **asdict(manifest.images))
     setting = Setting(
         LocalBackend(folder, manifest.files.modules), lambda: images, dict(manifest.thresholds[dataset]), b"benchmark"
     )

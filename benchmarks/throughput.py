@@ -137,7 +137,7 @@ def set_up(name: str, dataset: str, python: str | None, folder: Path) -> Task:
     shutil.copytree(complete, files[WITHOUT], ignore=shutil.ignore_patterns("*.ipynb", "*.pth"))
     images = load_manifest(course.assignments / name / "assignment.toml").images
     prepared = folder / "images.pt"
-    keep_images(data.load(dataset, parts=images.parts, num_train=images.num_train), prepared)
+    keep_images(data.load(dataset, **asdict(images)), prepared)
     first = "from benchmarks.checks_in_notebooks import Checks\n\n"
     first += f"check = Checks({str(course.assignments / name)!r}, {str(prepared)!r})"
     points = {check.id: check.points for check in load_checks(course.assignments / name / "checks")}

@@ -119,3 +119,10 @@ def test_a_case_may_have_a_threshold_of_its_own(tmp_path):
     assert manifest.thresholds["cifar10"] == {"accuracy": 0.5, "accuracy/test images": 0.4}
     with pytest.raises(ManifestError, match="id of a check"):
         load(tmp_path, LEAST + '[thresholds.cifar10]\n"/test images" = 0.4\n')
+
+
+def test_the_checks_may_use_some_classes_only(tmp_path):
+    assert load(tmp_path, LEAST + "[images]\nclasses = [0, 8]\n").images.classes == (0, 8)
+    for wrong in ("[0]", "[0, 0]", "[0, -1]", '["ship"]', "3"):
+        with pytest.raises(ManifestError, match=r"\[images\] classes"):
+            load(tmp_path, LEAST + f"[images]\nclasses = {wrong}\n")

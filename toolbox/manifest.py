@@ -77,10 +77,11 @@ class Forbidden:
 
 @dataclass(frozen=True)
 class Images:
-    """The part of the data set that the checks use; only its files are read."""
+    """The part of the data set that the checks use, in the words of `toolbox.data.load`."""
 
     parts: tuple[str, ...] = ("train", "val", "test")
     num_train: int | None = None
+    classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,11 @@ def _forbidden(table: Table) -> Forbidden:
 def _images(table: Table) -> Images:
     names = table.names("parts", re.compile("train|val|test"), 'one of "train", "val", "test"')
     number = table.whole("num_train", 0) if "num_train" in table.content else None
+    classes = table.wholes("classes")
     table.nothing_else()
-    return Images(names or Images.parts, number)
+    if len(classes) == 1:
+        table.wrong("classes", list(classes), "a list of at least two classes")
+    return Images(names or Images.parts, number, classes)
 
 
 def _thresholds(table: Table) -> dict[str, dict[str, float]]:
@@ -261,6 +265,15 @@ class Table:
         if type(value) is not int or not least <= value <= MOST:
             self.wrong(key, value, f"a whole number {'above zero' if least else 'of zero or more'}, at most {MOST:,}")
         return int(value)
+
+    def wholes(self, key: str) -> tuple[int, ...]:
+        """Return a list of whole numbers of zero or more, none twice; an empty one where there is none."""
+        value = self._get(key, [])
+        if not isinstance(value, list) or any(type(one) is not int or not 0 <= one <= MOST for one in value):
+            self.wrong(key, value, "a list of whole numbers, such as [0, 8]")
+        if len(set(value)) < len(value):
+            self.wrong(key, value, "each number once")
+        return tuple(value)
 
     def seconds(self, key: str, default: float) -> float:
         """Return a number of seconds above zero."""

@@ -1,4 +1,4 @@
-"""Reading saved models as grading does: tensors and numbers, NumPy's too, and nothing that has to be unpickled."""
+"""Reading saved models as grading does: tensors, arrays and numbers, and nothing that has to be unpickled."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def read_pth(file: Path | IO[bytes]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def read_npz(file: Path | IO[bytes]) -> dict[str, np.ndarray]:
+    """Return the arrays that a `.npz` file holds, by name."""
+    with np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def read_saved(name: str, file: Path | IO[bytes]) -> Any:
+    """Return what a saved model holds, whose name ends in `.npz` or in `.pth`."""
+    return read_npz(file) if name.endswith(".npz") else read_pth(file)

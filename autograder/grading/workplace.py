@@ -9,7 +9,7 @@ import io
 import os
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import TracebackType
 
 import numpy as np
@@ -137,7 +137,7 @@ def _prepare(order: Order) -> tuple[Basis, Collection, data.Data]:
     try:
         collection = Collection(assignment.checks)
         images = assignment.images
-        loaded = _in_secret_order(data.load(order.dataset, parts=images.parts, num_train=images.num_train), order.seed)
+        loaded = _in_secret_order(data.load(order.dataset, **asdict(images)), order.seed)
     except ChecksBroken as error:
         raise UserError(f"The checks cannot be run, nothing is graded. {error}") from None
     except data.DataError as error:

@@ -6,7 +6,7 @@ change of one module: the module that students bring along, and what a saved net
 
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,7 @@ def test_the_first_assignments_module_is_the_same_in_both():
 
 @pytest.fixture(scope="module")
 def images():
-    return data.load("standin", parts=ASSIGNMENT.images.parts, num_train=ASSIGNMENT.images.num_train)
+    return data.load("standin", **asdict(ASSIGNMENT.images))
 
 
 CHECKS = [check.id for check in load_checks(FOLDER / "checks")]

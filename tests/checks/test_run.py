@@ -352,3 +352,72 @@ def test_a_check_that_passes_can_ask_for_a_look(tmp_path):
     result = run(tmp_path, "def reach():\n    return 1.0", FLAGS, thresholds={"reach": 0.1})["reach"]
     assert (result.status, result.flagged) == ("passed", "look at it")
     assert result.as_json()["flagged"] == "look at it"
+
+
+NUMPY = """
+import numpy as np
+from toolbox.checks import Shared, case, graded
+
+@graded(points=1, tolerance=1e-9, hint="Multiply by two.", cases=[case("matrices", 1)])
+def test_double(student, case):
+    '''`double` doubles.'''
+    x = case.normal(3, 2)
+    before = x.copy()
+    case.compare("out", student.double(Shared(x)), 2 * before)
+    case.unchanged("x", x, before)
+
+@graded(points=1, hint="Return the mean.", tolerance=1e-9, cases=[case("a number", 1)])
+def test_mean(student, case):
+    '''`mean` is the mean.'''
+    x = case.normal(5)
+    case.compare("mean", student.mean(x), x.mean())
+    case.array("halves", student.halves(x), (5,))
+
+@graded(points=1, hint="Save the weights.", cases=[case("the file", 1)])
+def test_saved(student, case):
+    '''`net.npz` holds the weights.'''
+    case.compare("W", case.saved("net.npz")["W"], np.arange(4.0), tolerance=0)
+"""
+ARRAYS = """
+import numpy as np
+def double(x):
+    return 2 * x
+def mean(x):
+    return float(np.mean(x))
+def halves(x):
+    return x / 2
+"""
+
+
+def numpy_results(tmp_path, old="", new=""):
+    return run(tmp_path, ARRAYS.replace(old, new), checks=NUMPY)
+
+
+def test_arrays_are_compared_as_tensors_are(tmp_path):
+    np.savez(tmp_path / "net.npz", W=np.arange(4.0))
+    assert [result.status for result in numpy_results(tmp_path).values()] == ["passed"] * 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "check", "message"),
+    [
+        ("2 * x", "2.1 * x", "double", "out is off by a relative error of"),
+        ("2 * x", "(2 * x).tolist()", "double", "out is a list of 3, where a NumPy array of shape (3, 2) is wanted"),
+        ("2 * x", "(2 * x).T", "double", "out has shape (2, 3), where (3, 2) is wanted"),
+        ("2 * x", "(2 * x).astype(np.float32)", "double", "out is of type float32, where float64 is wanted"),
+        ("2 * x", "x * np.nan", "double", "out contains NaN or infinite numbers"),
+        ("return 2 * x", "x *= 2; return x", "double", "x was changed in place"),
+        ("return 2 * x", "y = 2 * x; x += 1; return y", "double", "x was changed in place"),
+        ("float(np.mean(x))", "None", "mean", "mean is None, where a NumPy array of shape () is wanted"),
+        ("x / 2", "x * np.inf", "mean", "halves contains NaN or infinite numbers"),
+        ("", "", "saved", "`net.npz` is missing"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_an_array_is_said(tmp_path, old, new, check, message):
+    result = numpy_results(tmp_path, old, new)[check]
+    assert result.status != "passed" and message in result.message
+
+
+def test_an_npz_file_with_objects_in_it_is_not_unpickled(tmp_path):
+    np.savez(tmp_path / "net.npz", W=np.array([print], dtype=object))
+    assert "`net.npz` cannot be read as a saved model" in numpy_results(tmp_path)["saved"].message

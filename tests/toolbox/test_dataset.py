@@ -149,3 +149,18 @@ def test_the_cache_is_where_each_platform_keeps_caches(monkeypatch, platform, va
 
 def test_the_stand_in_folder_carries_its_version(own_cache):
     assert standin.find() == own_cache / f"standin-{standin.VERSION}"
+
+
+def test_some_classes_keep_their_order_and_are_counted_anew():
+    whole = data.load()
+    some = data.load(classes=(7, 2), num_train=5)
+    assert some.classes == (whole.classes[7], whole.classes[2])
+    for name, part in some.parts.items():
+        matches = [i for i, label in enumerate(whole.parts[name].y.tolist()) if label in (7, 2)]
+        chosen = matches[:5] if name == "train" else matches
+        assert torch.equal(part.X, whole.parts[name].X[chosen])
+        assert part.y.tolist() == [(7, 2).index(whole.parts[name].y[i]) for i in chosen]
+        assert part.y.dtype == torch.int64
+    for wrong in ((0, 10), (1, 1), (-1, 2)):
+        with pytest.raises(ValueError, match="classes"):
+            data.load(classes=wrong)

@@ -81,6 +81,10 @@ class Case:
         """Draw a tensor of standard normal numbers."""
         return torch.randn(*shape, generator=self.rng, dtype=dtype)
 
+    def normal(self, *shape: int) -> np.ndarray:
+        """Draw a NumPy array of standard normal numbers, float64."""
+        return self.randn(*shape).numpy()
+
     def uniform(self, low: float, high: float) -> float:
         """Draw a number between low and high."""
         return low + (high - low) * float(torch.rand((), generator=self.rng, dtype=torch.float64))
@@ -111,6 +115,24 @@ class Case:
             raise Failed(f"{name} contains NaN or infinite numbers")
         return got
 
+    def array(self, name: str, got: Any, shape: tuple[int, ...], dtype: type = np.float64) -> np.ndarray:
+        """Return `got` if it is a finite NumPy array of this shape and type, else fail saying what it is."""
+        got = self._array_of_shape(name, got, shape, np.dtype(dtype))
+        if not np.isfinite(got).all():
+            raise Failed(f"{name} contains NaN or infinite numbers")
+        return got
+
+    def _array_of_shape(self, name: str, got: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        if shape == () and (type(got) in (float, int) or isinstance(got, np.generic)):
+            got = np.asarray(got, dtype)
+        if not isinstance(got, np.ndarray):
+            raise Failed(f"{name} is {describe(got)}, where a NumPy array of shape {shape} is wanted")
+        if got.shape != tuple(shape):
+            raise Failed(f"{name} has shape {got.shape}, where {tuple(shape)} is wanted")
+        if got.dtype != dtype:
+            raise Failed(f"{name} is of type {got.dtype}, where {dtype} is wanted")
+        return got
+
     def _of_shape(self, name: str, got: Any, shape: tuple[int, ...], dtype: torch.dtype | None) -> Tensor:
         if shape == () and (type(got) in (float, int) or (isinstance(got, np.ndarray | np.generic) and got.ndim == 0)):
             got = torch.tensor(float(got), dtype=dtype)
@@ -122,13 +144,17 @@ class Case:
             raise Failed(f"{name} is of type {got.dtype}, where {dtype} is wanted")
         return got.detach()
 
-    def compare(self, name: str, got: Any, expected: Tensor, tolerance: float | None = None) -> float:
-        """Demand shape, type and values of `expected`, up to a relative error; return that error."""
+    def compare(
+        self, name: str, got: Any, expected: Tensor | np.ndarray | np.float64, tolerance: float | None = None
+    ) -> float:
+        """Demand kind, shape, type and values of `expected`, up to a relative error; return that error."""
         allowed = self._tolerance if tolerance is None else tolerance
         if allowed is None:
             raise ValueError(f"no tolerance is given for {name}")
-        expected = expected.detach()
-        got = self._of_shape(name, got, tuple(expected.shape), expected.dtype)
+        if isinstance(expected, Tensor):
+            got = self._of_shape(name, got, tuple(expected.shape), expected.dtype)
+        else:
+            got = self._array_of_shape(name, got, expected.shape, expected.dtype)
         error = relative_error(got, expected)
         if math.isnan(error):
             raise Failed(f"{name} contains NaN or infinite numbers")
@@ -138,9 +164,9 @@ class Case:
             raise Failed(f"{name} is off by a relative error of {error:.1e}, allowed {allowed:.0e}")
         return error
 
-    def unchanged(self, name: str, now: Tensor, before: Tensor) -> None:
+    def unchanged(self, name: str, now: Tensor | np.ndarray, before: Tensor | np.ndarray) -> None:
         """Demand that an input still holds what it held before the call."""
-        if not torch.equal(now, before):
+        if not torch.equal(torch.as_tensor(now), torch.as_tensor(before)):
             raise Failed(f"{name} was changed in place: work on a copy")
 
     def at_least(self, name: str, value: float) -> None:

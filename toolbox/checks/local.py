@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from toolbox import data
@@ -50,7 +50,7 @@ def check_folder(
         raise data.DataError(str(error)) from None
     setting = Setting(
         backend=LocalBackend(folder, manifest.files.modules),
-        data=lambda: data.load(name, parts=manifest.images.parts, num_train=manifest.images.num_train),
+        data=lambda: data.load(name, **asdict(manifest.images)),
         thresholds=dict(manifest.thresholds.get(name, {})),
     )
     return run_checks(checks, setting, ids, on_result)

@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
-from toolbox.saved_models import allow_numpy_values, read_pth
+from toolbox.saved_models import allow_numpy_values, read_saved
 
 Kind = Literal["raised", "unwritten", "missing", "timeout", "died"]
 """Why there was no answer; of "unwritten" and "missing" (a file, the module) the check's own message is the cause."""
@@ -179,8 +179,8 @@ class LocalBackend:
         if not path.is_file():
             raise StudentError("missing", f"`{file}` is missing: train the model and save it under this name.")
         try:
-            return read_pth(path)
-        except Exception as error:  # whatever a damaged file makes torch raise
+            return read_saved(file, path)
+        except Exception as error:  # whatever a damaged file makes torch or NumPy raise
             first = str(error).split("\n")[0]
             raise StudentError("missing", f"`{file}` cannot be read as a saved model: {first}") from None
 

@@ -5,7 +5,7 @@
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -55,19 +55,28 @@ def current() -> str:
     return _chosen or _known(os.environ.get(VARIABLE) or cifar10.NAME, VARIABLE)
 
 
-def load(name: str | None = None, *, parts: Iterable[str] = PARTS, num_train: int | None = None) -> Data:
+def load(
+    name: str | None = None,
+    *,
+    parts: Iterable[str] = PARTS,
+    num_train: int | None = None,
+    classes: Sequence[int] = (),
+) -> Data:
     """Load a data set, prepared as the course prepares it: divided by 255, minus the mean of each channel.
 
     name: "cifar10" or "standin", None for `current()`. The stand-in says on stderr that it is one.
     parts: which of "train" (the first 80 % of the training images), "val" (the last 20 %) and "test" to load;
-    only the files that hold them are read. num_train: only the first that many training images. What is
-    loaded is kept and shared by later calls in this process. Raises ValueError at an unknown name,
-    DataMissing where a file is nowhere, DataDamaged where one is not whole.
+    only the files that hold them are read. num_train: only the first that many training images. classes: only
+    images of these classes, by number, see `Data.only`; none means all. What is loaded is kept and shared by
+    later calls in this process. Raises ValueError at an unknown name or class, DataMissing where a file is
+    nowhere, DataDamaged where one is not whole.
     """
     name = current() if name is None else _known(name, "load")
     asked = check_parts(parts)
     if num_train is not None and num_train < 1:
         raise ValueError(f"num_train must be at least 1, not {num_train}")
+    if classes:
+        return load(name, parts=asked).only(classes, num_train=num_train)
     folder, sums = _folder(name, asked, num_train)
     meta = layout.read_meta(folder, sums)
     mean = _mean(name, folder)

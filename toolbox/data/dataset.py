@@ -1,6 +1,6 @@
 """A data set in memory: images as the course prepares them, and labels."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,6 +85,22 @@ class Data:
             stop = num_train if name == "train" else None
             found[f"X_{name}"], found[f"y_{name}"] = part.X[:stop], part.y[:stop]
         return found
+
+    def only(self, classes: Sequence[int], *, num_train: int | None = None) -> "Data":
+        """Return the images of some classes, in the order they have here; labels count those classes from 0.
+
+        classes: their numbers here, in the order that they are to have. num_train: only the first that many
+        training images. Raises ValueError where there is no such class, or one is named twice.
+        """
+        for number in classes:
+            if not 0 <= number < len(self.classes) or list(classes).count(number) > 1:
+                raise ValueError(f"classes: {number} is none of 0 to {len(self.classes) - 1}, or named twice")
+        parts = {}
+        for name, part in self.parts.items():
+            matches = part.y[:, None] == torch.tensor(list(classes))
+            chosen = matches.any(dim=1).nonzero()[:, 0][: num_train if name == "train" else None]
+            parts[name] = Part(part.X[chosen], matches[chosen].int().argmax(dim=1))
+        return Data(self.name, tuple(self.classes[number] for number in classes), self.mean, parts)
 
     def unnormalise(self, images: Tensor) -> Tensor:
         """Return prepared images as pixels, ready for `imshow`; see `toolbox.data.unnormalise`."""

@@ -7,10 +7,9 @@ import pickle
 import zipfile
 from typing import Any
 
-import numpy as np
 import torch
 
-from toolbox.saved_models import read_pth
+from toolbox.saved_models import read_saved
 
 SAVE = "save it with the network's `save`"
 
@@ -28,18 +27,13 @@ def model_problem(name: str, content: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 return f"is a compressed archive, which grading does not read; {SAVE}"
-        return _held(_read_npz(content) if npz else read_pth(io.BytesIO(content)), "it")
+        return _held(read_saved(name, io.BytesIO(content)), "it")
     except pickle.UnpicklingError as error:
         return f"holds {_culprit(error)}, not just tensors and numbers; {SAVE}"
     except (MemoryError, RecursionError):
         return f"does not fit into memory; {SAVE}"
     except Exception:  # whatever a damaged file makes zipfile, torch and NumPy raise
         return f"is damaged and cannot be read; {SAVE} again"
-
-
-def _read_npz(content: bytes) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def _culprit(error: pickle.UnpicklingError) -> str:

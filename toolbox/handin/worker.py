@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def _run(name: str, seconds: float, say: Any, patience: Any) -> None:
         if not loaded:
             faulthandler.cancel_dump_traceback_later()
         try:
-            return data.load(name, parts=manifest.images.parts, num_train=manifest.images.num_train)
+            return data.load(name, **asdict(manifest.images))
         except DataError as error:
             missing.append(error)
             raise
