@@ -6,8 +6,9 @@
 Makes a class of the example submissions of the fully connected assignment, broken, hostile and endless ones in the
 same share as there, no two files equal, and runs `autograder grade NAME --feedback` on it, once as it comes
 and once more unchanged. Once a second it adds up the memory of all its processes, each page shared by
-several of them divided among them (PSS). With --compare, classes of two sizes are graded in turn, each run from
-nothing, and what one submission takes in either is compared.
+several of them divided among them (PSS), and looks at the processor time of the command's own process, which hands
+out the work and writes records and gradebook. With --compare, classes of two sizes are graded in turn, each run
+from nothing, and what one submission takes in either is compared.
 """
 
 from __future__ import annotations
@@ -15,11 +16,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +29,7 @@ from autograder.course import Course, init_course, open_course, secret_seed
 from autograder.gradebook import rows
 from autograder.release.build import generate
 from autograder.sandbox import tree
+from benchmarks.watched import Run, run
 from examples.fully_connected_class import EXAMPLES, MODULE, NAME, NOTEBOOK
 from toolbox.saved_models import read_pth
 
@@ -40,14 +38,6 @@ PERTURBATION = 1e-7
 """What saved weights are changed by: it changes no score."""
 MOMENTS = (0.1, 0.5, 1.0)
 """The parts of the class after which memory is looked at."""
-
-
-@dataclass
-class Run:
-    """What one run of the command took: seconds, and bytes of memory by how many submissions were graded."""
-
-    seconds: float = 0.0
-    memory: list[tuple[int, int]] = field(default_factory=list)
 
 
 def make_class(root: Path, size: int, dataset: str, console: Console) -> Course:
@@ -88,21 +78,8 @@ def _vary(folder: Path, number: int) -> None:
 
 def grade(course: Course, *, watched: bool) -> Run:
     """Run the command, looking at its memory every second where that is wanted."""
-    command = [sys.executable, "-m", "autograder", "grade", NAME, "--feedback", "--quiet", "--course", str(course.root)]
-    run = Run()
-    started = time.monotonic()
-    process = subprocess.Popen(command, cwd=REPOSITORY)
-    while process.poll() is None:
-        if watched:
-            run.memory.append((len(list((course.results / NAME).glob("*.json"))), _memory(process.pid)))
-        try:
-            process.wait(1)
-        except subprocess.TimeoutExpired:
-            continue
-    run.seconds = time.monotonic() - started
-    if process.returncode:
-        sys.exit(f"The command ended with status {process.returncode}.")
-    return run
+    arguments = ["grade", NAME, "--feedback", "--quiet", "--course", str(course.root)]
+    return run(arguments, course.results / NAME, every=1 if watched else None, also=_memory)
 
 
 def _memory(process: int) -> int:
@@ -128,19 +105,28 @@ def start_anew(course: Course, gradebook: Path) -> None:
 def measure(folder: Path, size: int, dataset: str, console: Console) -> None:
     """Grade a class and grade it again unchanged, and print what that took."""
     course = make_class(folder / "course", size, dataset, console)
-    run = grade(course, watched=True)
+    first = grade(course, watched=True)
     again = grade(course, watched=False)
     table = Table(box=None, show_header=False, title=f"{size} submissions of {NAME} ({dataset})", title_justify="left")
     table.add_row("records", str(len(list((course.results / NAME).glob("*.json")))))
     table.add_row("students in the gradebook", str(len(rows(course, NAME))))
     table.add_row("pages", str(len(list(course.feedback.glob(f"*/{NAME}/*.html")))))
-    table.add_row("seconds", f"{run.seconds:.0f}")
-    table.add_row("seconds for one submission", f"{run.seconds / size:.3f}")
-    table.add_row("submissions in a minute", f"{60 * size / run.seconds:.0f}")
+    table.add_row("seconds", f"{first.seconds:.0f}")
+    table.add_row("seconds for one submission", f"{first.seconds / size:.3f}")
+    table.add_row("submissions in a minute", f"{60 * size / first.seconds:.0f}")
     for part in MOMENTS:
-        there = [memory for graded, memory in run.memory if graded <= part * size]
+        there = [memory for graded, _, memory in first.looks if graded <= part * size]
         table.add_row(f"memory after {part:.0%} of the class, MB", f"{there[-1] / 1e6:.0f}" if there else "–")
-    table.add_row("memory at most, MB", f"{max(memory for _, memory in run.memory) / 1e6:.0f}")
+    table.add_row("memory at most, MB", f"{max(memory for _, _, memory in first.looks) / 1e6:.0f}")
+    table.add_row("processor time of the command itself, ms for one submission", f"{1e3 * first.own_seconds:.1f}")
+    for what, files in (
+        ("handed in", course.submitted.glob(f"*/{NAME}/*")),
+        ("record", (course.results / NAME).glob("*.json")),
+        ("page", course.feedback.glob(f"*/{NAME}/*")),
+        ("gradebook", [course.root / "gradebook.db"]),
+    ):
+        kilobytes = sum(file.stat().st_size for file in files) / 1e3
+        table.add_row(f"{what}, kB for one submission", f"{kilobytes / size:.1f}")
     table.add_row("seconds, once more unchanged", f"{again.seconds:.1f}")
     Console().print(table)
 
