@@ -145,8 +145,9 @@ def new(
         out.print(f"wrote {path}", markup=False)
     where = f" --course {found.root}" if course else ""
     out.print(
-        f"“{made.title}” is fit for release as it is. Next, from what students get to whether it is fit for them:\n"
-        f"  autograder release {name}{where}\n  autograder verify {name}{where}\n"
+        f"“{made.title}” can be released as it is. Next:\n"
+        f"  autograder release {name}{where}   # what students get\n"
+        f"  autograder verify {name}{where}    # whether it is fit for them\n"
         "docs/AUTHORING.md of the kit says how to make it yours.",
         markup=False, soft_wrap=True,
     )  # fmt: skip

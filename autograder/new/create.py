@@ -78,13 +78,19 @@ def _demand_name(course: Course, name: str) -> None:
         raise UserError(
             f"{name!r} is no name of an assignment: use letters, digits and underscores, and begin with a letter."
         )
-    installed = importlib.metadata.packages_distributions()
-    taken = name in OWN or name in sys.stdlib_module_names or name in installed or f"{name}.py".lower() in RESERVED
+    elsewhere = OWN | sys.stdlib_module_names | _installed()
+    taken = name in elsewhere or f"{name}.py".lower() in RESERVED
     if keyword.iskeyword(name) or name.startswith("__") or taken:
         raise UserError(
             f"{name!r} cannot name an assignment: its module would be {name}.py, and Python, the kit or an installed "
             "package uses that name itself. Choose another."
         )
+
+
+@cache
+def _installed() -> frozenset[str]:
+    """Return the names under which installed packages are imported."""
+    return frozenset(importlib.metadata.packages_distributions())
 
 
 def _title(name: str, title: str) -> str:
