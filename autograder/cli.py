@@ -125,13 +125,13 @@ def new(
         str, typer.Option(metavar="TEXT", help="What students read (default: the name, with spaces).")
     ] = "",
 ) -> None:
-    """Make a further assignment: small, and fit for release as it is, to be turned into yours.
+    """Make a small, whole assignment, to be turned into yours.
 
-    It has one function to write, a smooth rectifier in NumPy. In assignments/NAME/ stand assignment.toml
-    (files, points, limits), the module NAME.py with its solution, checks/ with the check, and mutants.toml,
-    which the check is held against; in source/NAME/ the notebook. `autograder release NAME` and
-    `autograder verify NAME` accept it. Change a thing, run both again, and so on: docs/AUTHORING.md of the
-    kit goes through it step by step.
+    It is fit for release as it is: one function to write, a smooth rectifier in NumPy. In
+    assignments/NAME/ stand assignment.toml (files, points, limits), the module NAME.py with its solution,
+    checks/ with the check, and mutants.toml, which the check is held against; in source/NAME/ the
+    notebook. `autograder release NAME` and `autograder verify NAME` accept it. Change a thing, run both
+    again, and so on: docs/AUTHORING.md of the kit goes through it step by step.
 
     Nothing that exists is overwritten, and where something fails, nothing new is left.
 
