@@ -92,4 +92,6 @@ def assignment_names(course: Course) -> list[str]:
 
 def _there_are(course: Course) -> str:
     names = assignment_names(course)
-    return f"The course has: {', '.join(names)}." if names else "The course has none yet."
+    if not names:
+        return "The course has none yet: `autograder new NAME` makes one."
+    return f"The course has: {', '.join(names)}."

@@ -113,8 +113,44 @@ def init(
         out.print(f"kept  {name}, which was there", markup=False)
     there = sorted(path.name for path in created.course.assignments.glob("*/") if path.is_dir())
     root = created.course.root
-    following = f"autograder release {there[0]} --course {root}" if there else f"autograder init {root} --from COURSE"
+    following = f"autograder release {there[0]} --course {root}" if there else f"autograder new NAME --course {root}"
     out.print(f"{root} is a course folder. Next: {following}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: letters, digits and underscores.")],
+    course: CourseFolder = None,
+    title: Annotated[
+        str, typer.Option(metavar="TEXT", help="What students read (default: the name, with spaces).")
+    ] = "",
+) -> None:
+    """Make a small, whole assignment, to be turned into yours.
+
+    It is fit for release as it is: one function to write, a smooth rectifier in NumPy. In
+    assignments/NAME/ stand assignment.toml (files, points, limits), the module NAME.py with its solution,
+    checks/ with the check, and mutants.toml, which the check is held against; in source/NAME/ the
+    notebook. `autograder release NAME` and `autograder verify NAME` accept it. Change a thing, run both
+    again, and so on: docs/AUTHORING.md of the kit goes through it step by step.
+
+    Nothing that exists is overwritten, and where something fails, nothing new is left.
+
+    Example: autograder new recurrent_networks --title "Recurrent networks"
+    """
+    from autograder.new import create_assignment
+
+    found = find_course(course)
+    made = create_assignment(found, name, title)
+    for path in made.written:
+        out.print(f"wrote {path}", markup=False)
+    where = f" --course {found.root}" if course else ""
+    out.print(
+        f"“{made.title}” can be released as it is. Next:\n"
+        f"  autograder release {name}{where}   # what students get\n"
+        f"  autograder verify {name}{where}    # whether it is fit for them\n"
+        "docs/AUTHORING.md of the kit says how to make it yours.",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 @app.command()

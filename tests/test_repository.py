@@ -71,6 +71,7 @@ LAYERS = {
     "autograder/release": ("autograder.cli", "autograder.grading", "autograder.sandbox"),
     "autograder/feedback": ("autograder.cli", "autograder.sandbox", "autograder.verify", "autograder.release"),
     "autograder/verify": ("autograder.cli", "autograder.gradebook", "autograder.sandbox"),
+    "autograder/new": ("autograder.cli", "autograder.grading", "autograder.sandbox", "autograder.verify", "torch"),
     "autograder/course": ("autograder.grading", "autograder.release", "autograder.nbgrader", "nbgrader"),
 }
 
@@ -105,9 +106,32 @@ def test_nothing_but_the_command_line_prints():
         assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"], f"{path} prints"
 
 
+def engine():
+    """Return the text of every file of the engine and the toolbox, templates included."""
+    folders = [REPOSITORY / "autograder", REPOSITORY / "toolbox"]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".j2")]
+    return {path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8") for path in sorted(paths)}
+
+
+def named(words):
+    """Return where one of some words stands as a whole word in the engine: the file, the line and the word."""
+    grammar = re.compile(rf"\b({'|'.join(map(re.escape, words))})\b")
+    return [
+        f"{path}:{number}: {match[0]}"
+        for path, text in engine().items()
+        for number, line in enumerate(text.splitlines(), start=1)
+        for match in grammar.finditer(line)
+    ]
+
+
 def test_the_engine_knows_no_assignment_by_name():
-    names = assignment_names(open_course(REPOSITORY))
-    for folder in ("autograder", "toolbox"):
-        for path in (REPOSITORY / folder).rglob("*.py"):
-            for name in names:
-                assert name not in path.read_text(encoding="utf-8"), f"{path} names {name}"
+    names = sorted(folder.name for folder in (REPOSITORY / "assignments").iterdir() if folder.is_dir())
+    assert names == assignment_names(open_course(REPOSITORY))
+    assert named(names) == []
+
+
+def test_the_engine_knows_no_class_of_an_assignment():
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (REPOSITORY / "assignments").glob("*/*.py")]
+    classes = {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    assert len(classes) > 10
+    assert named(sorted(classes)) == []

@@ -70,7 +70,7 @@ def _mentions_cuda(node: ast.AST) -> bool:
 
 
 class _Names:
-    """What the names of one module stand for: `nn` for `torch.nn`, `Linear` for a class of its own."""
+    """What the names of one module stand for: `nn` for `torch.nn`, `Layer` for a class of its own."""
 
     def __init__(self, nodes: Sequence[ast.AST], siblings: set[str]) -> None:
         self.modules: dict[str, str] = {}  # name in the file: dotted name of what was imported

@@ -91,7 +91,8 @@ def _verify(
     agree = _agree(course, assignment)
     yield agree
     checks = _declared(assignment)
-    yield Finding(True, f"each of the {len(checks)} checks has a sentence and a hint")
+    each = f"each of the {len(checks)} checks" if len(checks) > 1 else "the one check"
+    yield Finding(True, f"{each} has a sentence and a hint")
     sources = {name: _text(assignment.folder / name) for name in assignment.files.modules}
     if agree.passed:
         yield from _release(course, assignment, sources)

@@ -11,7 +11,7 @@
     change = ["x @ w", "torch.einsum('nd,dm->nm', x, w)"]
 
     [[survivor]]                # automatic mutants that score everything, and why they may
-    where = "Dropout.forward"
+    where = "Layer.forward"
     was = "torch.rand(x.shape, device=x.device)"
     became = "torch.rand(x.shape)"
     reason = "Grading runs without a GPU."

@@ -314,7 +314,7 @@ def explain(kind: str, text: str, where: str, path: str) -> StudentError:
         kind: the name of the exception's class.
         text: its message.
         where: file and line, as far as known.
-        path: what the check had called, such as `Linear.forward`.
+        path: what the check had called, such as `Layer.forward`.
     """
     place = f" ({where})" if where else ""
     if kind == "NotImplementedError":
