@@ -248,7 +248,8 @@ def grade(
         bool, typer.Option("--shared-files", help="With --scheduler: workers see this folder, send no files.")
     ] = False,
     with_feedback: Annotated[
-        bool, typer.Option("--feedback", help="Write each student's page as soon as the scores are in the gradebook.")
+        bool,
+        typer.Option("--feedback", help="Write pages, each right after the scores; with --scheduler, all at the end."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     profile: Annotated[
@@ -274,6 +275,8 @@ def grade(
         raise UserError("With --scheduler the cluster decides how many are graded at once: leave out --workers.")
     if shared_files and not scheduler:
         raise UserError("--shared-files is for clusters: name one with --scheduler.")
+    if profile:
+        _demand_picture(profile)
     found = find_course(course)
     assignment = load_assignment(found, name)
     chosen, odd = submitted(found, assignment)
@@ -312,7 +315,8 @@ def grade(
             found, assignment, outcomes, len(chosen), pool, show,
             hidden=hidden, pages=with_feedback, pages_last=bool(scheduler),
         )  # fmt: skip
-    kept = f"{len(run.rows)} of {len(chosen)} are graded and kept. The same command goes on from there."
+    same = "The same command without --force" if force else "The same command"
+    kept = f"{len(run.rows)} of {len(chosen)} are graded and kept. {same} goes on from there."
     if isinstance(run.stopped, KeyboardInterrupt):
         err.print(f"Stopped: {kept}")
         raise typer.Exit(130)
@@ -326,6 +330,8 @@ def grade(
             out.print(f"{run.pages} pages: {_pages(found, assignment)}", markup=False, soft_wrap=True)
     if profile and run.profiles:
         _show_profile(run, name, profile)
+    elif profile:
+        err.print("Nothing was graded, so there is no profile: --force grades again.")
     for one, trouble in run.failed.items():
         err.print(f"{one}: not graded: {trouble}", markup=False)
     if run.stopped:
@@ -408,7 +414,8 @@ def rebuild(name: Name, student: Students = None, course: CourseFolder = None, w
     if run.stopped:
         raise run.stopped
     out.print(
-        f"{len(run.rows)} of {len(chosen)} have the automatic scores of their records; {run.corrected} had others.\n"
+        f"{len(run.rows)} of {len(chosen)} have the automatic scores of their records; "
+        f"{run.corrected} had others or none.\n"
         f"{run.pages} of {len(chosen)} pages: {_pages(found, assignment)}", markup=False, soft_wrap=True,
     )  # fmt: skip
     if run.failed:
@@ -643,6 +650,17 @@ def _take_in(
             run.stopped = error
     run.page_seconds = writer.seconds
     return run
+
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def _demand_picture(path: Path) -> None:
+    """Demand, before anything is graded, a file that a picture can be written to."""
+    if path.suffix.lower() not in PICTURES:
+        raise UserError(f"{path}: the picture's name has to end in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}.")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent} to write this picture into. Make it first.")
 
 
 def _show_profile(run: _Run, name: str, path: Path) -> None:

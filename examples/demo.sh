@@ -14,7 +14,7 @@ sed -i.bak 's/^data = "cifar10"/data = "standin"/' "$course/course.toml" && rm "
 # Some of the class loop for ever. The demo waits for them less long than a course should.
 for name in $first $second; do
   limits=$course/assignments/$name/assignment.toml
-  sed -i.bak 's/^check_seconds = [0-9]*/check_seconds = 4/; s/^after_timeout_seconds = [0-9]*/after_timeout_seconds = 4/' "$limits"
+  sed -i.bak 's/^check_seconds = [0-9]*/check_seconds = 3/; s/^after_timeout_seconds = [0-9]*/after_timeout_seconds = 3/' "$limits"
   rm "$limits.bak"
 done
 

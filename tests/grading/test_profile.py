@@ -37,8 +37,29 @@ def test_a_table_and_a_picture_show_every_stage(course, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_picture_that_cannot_be_written_is_named_and_the_scores_are_kept(course, tmp_path):
-    done = grade(course, options=["--profile", str(tmp_path / "nowhere" / "profile.png")], quiet=False)
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nowhere/profile.png", "nowhere/profile.png: there is no folder"),
+        ("profile", "profile: the picture's name has to end in .png, .svg or .pdf"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_graded(course, tmp_path, name, sentence):
+    done = grade(course, options=["--profile", str(tmp_path / name)], quiet=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "nowhere/profile.png: the picture cannot be written" in done.stderr
+    assert sentence in done.stderr.replace("\n", " ")
+    assert not (course.results / "tiny").exists()
+
+
+def test_a_picture_that_cannot_be_written_after_all_loses_no_score(course, tmp_path):
+    (tmp_path / "profile.png").mkdir()
+    done = grade(course, options=["--profile", str(tmp_path / "profile.png")], quiet=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "profile.png: the picture cannot be written" in done.stderr
     assert len(list((course.results / "tiny").glob("*.json"))) == 2
+
+
+def test_without_anything_to_grade_it_is_said_that_there_is_no_profile(course, tmp_path):
+    grade(course)
+    done = grade(course, options=["--profile", str(tmp_path / "profile.png")], quiet=False)
+    assert done.returncode == 0 and "--force grades again" in done.stderr
