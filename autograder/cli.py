@@ -318,7 +318,7 @@ def grade(
     same = "The same command without --force" if force else "The same command"
     kept = f"{len(run.rows)} of {len(chosen)} are graded and kept. {same} goes on from there."
     if isinstance(run.stopped, KeyboardInterrupt):
-        err.print(f"Stopped: {kept}")
+        err.print(f"Stopped: {kept}", soft_wrap=True)
         raise typer.Exit(130)
     if not hidden:
         _class_table(assignment, run)
