@@ -123,6 +123,6 @@ def test_a_case_may_have_a_threshold_of_its_own(tmp_path):
 
 def test_the_checks_may_use_some_classes_only(tmp_path):
     assert load(tmp_path, LEAST + "[images]\nclasses = [0, 8]\n").images.classes == (0, 8)
-    for wrong in ("[0]", "[0, 0]", "[0, -1]", '["ship"]', "3"):
+    for wrong in ("[0]", "[0, 0]", "[0, -1]", "[0, 10]", '["ship"]', "3"):
         with pytest.raises(ManifestError, match=r"\[images\] classes"):
             load(tmp_path, LEAST + f"[images]\nclasses = {wrong}\n")

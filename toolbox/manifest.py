@@ -22,6 +22,8 @@ CHECK_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DOTTED_NAME = re.compile(r"\.?[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 RESERVED = {"readme.md", "nbgrader_config.py", "timestamp.txt", "assignment.toml", "toolbox.py", "checks.py"}
 """Names that a release or nbgrader uses itself, in lower case."""
+CLASSES = 10
+"""How many classes the data sets have."""
 MOST = 1_000_000_000
 """No number of points, seconds or megabytes is larger; what reckons with them need not think of overflow."""
 MAX_SHOWN = 200
@@ -176,8 +178,8 @@ def _images(table: Table) -> Images:
     number = table.whole("num_train", 0) if "num_train" in table.content else None
     classes = table.wholes("classes")
     table.nothing_else()
-    if len(classes) == 1:
-        table.wrong("classes", list(classes), "a list of at least two classes")
+    if len(classes) == 1 or any(number >= CLASSES for number in classes):
+        table.wrong("classes", list(classes), f"a list of at least two classes, from 0 to {CLASSES - 1}")
     return Images(names or Images.parts, number, classes)
 
 
