@@ -128,5 +128,10 @@ def total(results: list[CheckResult]) -> Fraction:
 
 
 def rounded(score: Fraction | float) -> float:
-    """Return a score rounded to 0.01, half of it up as formgrader does, which happens once, where it is shown."""
-    return math.floor(score * 100 + Fraction(1, 2)) / 100
+    """Return a score rounded to 0.01, half of it up as formgrader does, which happens once, where it is shown.
+
+    A float counts as the simple fraction that it stands for: a gradebook's sum of thirds that lies a last bit below
+    33.925 shows as 33.93, like the record's exact one.
+    """
+    exact = score if isinstance(score, Fraction) else Fraction(score).limit_denominator(10**6)
+    return math.floor(exact * 100 + Fraction(1, 2)) / 100
