@@ -96,9 +96,10 @@ def main(
         hello.sendall(json.dumps({"level": plan.level, "layers": plan.layers}).encode() + b"\n")
     server = Server(hello, socket.socket(fileno=door), plan, place)
     start = server.serve()
-    if start is not None:
-        del server, hello
-        become_jail(plan, place, start)
+    if start is None:
+        os._exit(0)  # the coordinator waits, and Python would take apart all that was loaded, piece by piece
+    del server, hello
+    become_jail(plan, place, start)
 
 
 def preload(modules: Sequence[str]) -> None:

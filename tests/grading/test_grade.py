@@ -226,6 +226,16 @@ def test_ctrl_c_while_an_examiner_is_forked_is_not_dropped(course):
     assert done.returncode == 130 and done.stderr.strip().splitlines()[-1].startswith("Stopped: 0 of ")
 
 
+def test_an_interrupt_inside_of_a_librarys_exec_ends_with_our_status(course):
+    """Python ends a module that is run by the signal then, although the interrupt was dealt with."""
+    interrupted = "import autograder.cli, sys, runpy; sys.argv[1:] = ['grade', 'x']\n"
+    interrupted += "def main():\n    try: exec('raise KeyboardInterrupt')\n    except KeyboardInterrupt: sys.exit(130)\n"
+    interrupted += "autograder.cli.main = main; runpy.run_module('autograder', run_name='__main__')"
+    (course.root / "interrupted.py").write_text(interrupted)
+    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=course.root, timeout=60, check=False)
+    assert done.returncode == 130
+
+
 def _holds(path: Path, text: str) -> bool:
     try:
         return text.encode() in path.read_bytes()
