@@ -134,7 +134,7 @@ def set_up(name: str, dataset: str, python: str | None, folder: Path) -> Task:
     complete = course.submitted.rename(folder / "handed_in") / "complete" / name
     files = {kind: folder / kind for kind in KINDS}
     shutil.copytree(complete, files[WITH], ignore=shutil.ignore_patterns("*.ipynb"))
-    shutil.copytree(complete, files[WITHOUT], ignore=shutil.ignore_patterns("*.ipynb", "*.pth"))
+    shutil.copytree(complete, files[WITHOUT], ignore=shutil.ignore_patterns("*.ipynb", "*.pth", "*.npz"))
     images = load_manifest(course.assignments / name / "assignment.toml").images
     prepared = folder / "images.pt"
     keep_images(data.load(dataset, **asdict(images)), prepared)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tiny_course import make_course, submit
 
+from autograder.assignment import load_assignment
+from autograder.grading import records
 from autograder.release.build import generate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,3 +53,16 @@ def test_what_a_check_flags_is_a_notice_of_the_record(course):
     submit(course, "honest")
     record = grade(course)["honest"]
     assert record["score"] == 4 and "double: look at it." in record["notices"]
+
+
+def test_a_changed_support_or_extra_file_has_everybody_graded_again(course):
+    toml = course.assignments / "tiny" / "assignment.toml"
+    toml.write_text(toml.read_text().replace('support = ["helper.py"]', 'support = ["helper.py"]\nextra = ["w/*.bin"]', 1))
+    weights = toml.parent / "w" / "1.bin"
+    weights.parent.mkdir()
+    keys = []
+    for content, helper in ((b"1", "A = 1\n"), (b"2", "A = 1\n"), (b"2", "A = 2\n"), (b"2", "A = 2\n")):
+        weights.write_bytes(content)
+        (toml.parent / "helper.py").write_text(helper)
+        keys.append(records.basis(load_assignment(course, "tiny"), b"seed", "standin").common)
+    assert len(set(keys)) == 3 and keys[2] == keys[3]

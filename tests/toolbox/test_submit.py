@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from handin_folder import CHECKS, DATA_CHECK, MODULE, cell, make_folder, notebook_cells, write_notebook
+from handin_folder import CHECKS, DATA_CHECK, MANIFEST, MODULE, cell, make_folder, notebook_cells, write_notebook
 
 from toolbox.checks.local import NoChecksHere
 from toolbox.handin import archive
@@ -313,6 +313,18 @@ def test_a_helper_that_is_not_handed_in_is_not_there_in_the_checks(folder, monke
     monkeypatch.setenv("PYTHONPATH", str(folder))
     status, said = hand_in(folder, checks=True)
     assert status == 0 and "No module named 'helper'" in sentence(said) and "0 of 2 checks passed" in said
+
+
+def test_further_files_that_were_given_are_there_in_the_checks(folder):
+    manifest = folder / "checks" / "assignment.toml"
+    given = 'support = ["given.py"]'
+    manifest.write_text(MANIFEST.replace(given, given + '\nextra = ["tables/*.txt"]'))
+    checks = folder / "checks" / "test_tiny.py"
+    reads = "from pathlib import Path\n\nNUMBER = float((Path(__file__).parents[1] / 'tables' / 'two.txt').read_text())\n"
+    checks.write_text(checks.read_text().replace("from toolbox", reads + "from toolbox", 1).replace("2 * x)", "NUMBER * x)"))
+    (folder / "tables").mkdir()
+    (folder / "tables" / "two.txt").write_text("2")
+    assert "2 of 2 checks passed" in hand_in(folder, checks=True)[1]
 
 
 def test_what_the_module_prints_or_asks_for_is_not_in_the_way(folder):

@@ -17,7 +17,7 @@ NEEDED = ("numpy", "torch", "pytest", "matplotlib", "tqdm")
 
 
 def make_clean_folder(clean: Path, folder: Path, files: Files, packed: Mapping[str, bytes]) -> None:
-    """Lay out in an empty folder what was packed, the checks, the given modules and this toolbox.
+    """Lay out in an empty folder what was packed, the checks, the given modules and files, and this toolbox.
 
     The toolbox is copied: the folder it lies in may hold more of the student's modules.
 
@@ -29,6 +29,9 @@ def make_clean_folder(clean: Path, folder: Path, files: Files, packed: Mapping[s
     for name in (*files.support, "assignment.toml"):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, clean / name)
+    for path in (path for pattern in files.extra for path in folder.glob(pattern) if path.is_file()):
+        (clean / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, clean / path.relative_to(folder))
     if (folder / "checks").is_dir():
         shutil.copytree(folder / "checks", clean / "checks", ignore=LEFTOVERS)
     shutil.copytree(Path(toolbox.__file__).parent, clean / "toolbox", ignore=LEFTOVERS)
