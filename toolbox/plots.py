@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from torch import Tensor
 
 from toolbox.data import unnormalise
@@ -294,7 +294,8 @@ def lines(
     """Draw several curves over the same x, named in a legend.
 
     x: (n,) numbers, or None for 0, 1, 2, …; curves: numbers by the name of their curve, (n,) where x is given.
-    log: which axes are logarithmic: "x", "y", or True for both. Each number is marked where there are few of them.
+    log: which axes are logarithmic: "x", "y", or True for both. Each number is marked where there are few of them,
+    and then a logarithmic x axis names just these.
     """
     fig, axes = sheet(1, 1, 6.4, 3.6)
     ax = axes[0, 0]
@@ -306,6 +307,9 @@ def lines(
     ax.set(xscale="log" if log in (True, "x") else "linear", yscale="log" if log in (True, "y") else "linear")
     if x is None or isinstance(x, range):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    elif log in (True, "x") and len(x) <= 12:
+        ax.set_xticks(_numbers(x), [f"{number:g}" for number in _numbers(x)])
+        ax.xaxis.set_minor_locator(NullLocator())
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.legend()
     return fig
@@ -324,7 +328,7 @@ def paths(surface: Callable[[Any, Any], Any], walks: Mapping[str, Tensor], minim
     """
     fig, axes = sheet(1, 2, 9.4, 3.8)
     above, down = axes[0]
-    points = torch.cat([walk.detach().cpu().double() for walk in walks.values()]).numpy()
+    points = torch.cat([walk.detach().cpu().double() for walk in (*walks.values(), torch.tensor([minimum]))]).numpy()
     (left, low), (right, high) = points.min(0) - 0.3, points.max(0) + 0.3
     x, y = np.meshgrid(np.linspace(left, right, 200), np.linspace(low, high, 200))
     above.contour(x, y, surface(x, y), levels=18, colors="#bbbbbb", linewidths=0.8)

@@ -28,9 +28,9 @@ def bar(total: float | None, **options: Any) -> Any:
 
 
 def track(items: Iterable[T], title: str = "") -> Iterator[T]:
-    """Go through items with a bar that counts them, for loops over whole trainings."""
+    """Go through items with a bar that counts them, for loops over whole trainings, after a second."""
     items = list(items)
-    shown = bar(len(items), desc=title, file=sys.stdout) if wants_bar() else None
+    shown = bar(len(items), desc=title, file=sys.stdout, delay=1) if wants_bar() else None
     try:
         for item in items:
             yield item

@@ -86,6 +86,19 @@ def test_axes_say_what_they_measure(images, run):
             assert ax.get_xlabel() and ax.get_ylabel() and ax.get_title()
 
 
+def test_a_logarithmic_axis_names_the_values_where_they_are_few():
+    ax = plots.lines([8, 32, 512], {"a": [1, 2, 3]}, "x", "y", log="x").axes[0]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "32", "512"]
+    assert len(ax.xaxis.get_minorticklocs()) == 0
+
+
+def test_the_surface_below_a_walk_reaches_to_the_minimum():
+    walk = torch.tensor([[2.0, 0.0], [1.0, 0.0]])
+    above = plots.paths(lambda x, y: x**2 + y**2, {"a": walk}, (-3, 0)).axes[0]
+    contours = [path.vertices for path in above.collections[0].get_paths() if len(path.vertices)]
+    assert min(points[:, 0].min() for points in contours) < -3
+
+
 def test_a_walk_shows_the_loss_at_each_of_its_points():
     walk = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 0.5]])
     above, down = plots.paths(lambda x, y: x**2 + y**2, {"a": walk}, (0, 0)).axes

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -346,8 +347,15 @@ def test_a_loop_over_trainings_shows_how_many_are_done(capsys, monkeypatch):
     assert list(track("abc")) == ["a", "b", "c"]
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr("toolbox.progress.wants_bar", lambda: True)
-    assert list(track("abc", "letters")) == ["a", "b", "c"]
+    for _ in track("abc", "letters"):
+        time.sleep(0.4)
     assert "letters: 100%" in capsys.readouterr().out
+
+
+def test_a_loop_of_less_than_a_second_shows_no_bar(capsys, monkeypatch):
+    monkeypatch.setattr("toolbox.progress.wants_bar", lambda: True)
+    assert list(track("abc", "letters")) == ["a", "b", "c"]
+    assert capsys.readouterr() == ("", "")
 
 
 def test_nothing_is_printed_when_not_verbose(capsys):

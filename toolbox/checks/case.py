@@ -207,6 +207,8 @@ class Case:
         """Return what the saved model `file` holds, as plain values."""
         assert self._saved is not None
         content = self._saved(file)
+        if type(content) is OrderedDict:  # what a network of torch.nn calls its state
+            content = dict(content)
         if type(content) is not dict:
             raise Failed(f"`{file}` holds {describe(content)}, where the dictionary that `save` writes is wanted")
         return content
