@@ -10,9 +10,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from examples import convolutional_class, fully_connected_class
+from examples import binary_class, convolutional_class, feature_class, fully_connected_class, linear_class
 
-CLASSES = {one.name: one for one in (fully_connected_class.EXAMPLES, convolutional_class.EXAMPLES)}
+ALL = (fully_connected_class, convolutional_class, binary_class, linear_class, feature_class)
+CLASSES = {one.EXAMPLES.name: one.EXAMPLES for one in ALL}
 
 
 def main(course: Path, images: str) -> None:

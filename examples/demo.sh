@@ -4,7 +4,7 @@ set -eu
 bin=${1:?usage: examples/demo.sh VENV_BIN [COURSE]}
 course=${2:-build/demo-course}
 first=fully_connected_networks
-second=convolutional_networks
+names="$first convolutional_networks binary_mlp linear_to_convolutional feature_mlp"
 
 echo "== a course folder: $course"
 rm -rf "$course"
@@ -12,7 +12,7 @@ rm -rf "$course"
 # The stand-in needs no download. A course of your own keeps cifar10 here.
 sed -i.bak 's/^data = "cifar10"/data = "standin"/' "$course/course.toml" && rm "$course/course.toml.bak"
 # Some of the class loop for ever. The demo waits for them less long than a course should.
-for name in $first $second; do
+for name in $names; do
   limits=$course/assignments/$name/assignment.toml
   sed -i.bak 's/^check_seconds = [0-9]*/check_seconds = 3/; s/^after_timeout_seconds = [0-9]*/after_timeout_seconds = 3/' "$limits"
   rm "$limits.bak"
@@ -20,13 +20,13 @@ done
 
 echo
 echo "== what students get"
-for name in $first $second; do "$bin/autograder" release $name --course "$course"; done
+for name in $names; do "$bin/autograder" release $name --course "$course"; done
 
 echo
 echo "== what students hand in"
 "$bin/python" -m examples.class_of_examples "$course" standin
 
-for name in $first $second; do
+for name in $names; do
   echo
   echo "== grading: $name"
   "$bin/autograder" grade $name --course "$course"
@@ -34,18 +34,17 @@ done
 
 echo
 echo "== what each student reads"
-for name in $first $second; do "$bin/autograder" feedback $name --course "$course"; done
+for name in $names; do "$bin/autograder" feedback $name --course "$course"; done
 
 here=$(cd "$course" && pwd)
 programs=$(cd "$bin" && pwd)
 echo
 echo "== what a person reads: the written answers, in nbgrader's formgrader"
-(cd "$here" && "$programs/nbgrader" autograde $first --log-level=WARN)  # formgrader's button does it for the second
+(cd "$here" && "$programs/nbgrader" autograde $first --log-level=WARN)  # formgrader's button does it for the others
 
 echo
 echo "== where to look"
 echo "What a student reads:  $here/feedback/regularised_once/$first/$first.html"
-echo "                       $here/feedback/pad_forgotten/$second/$second.html"
 echo "The page of a cheater: $here/feedback/cheater/$first/$first.html"
 echo "What students get:     $here/release/$first"
 echo "One record a student:  $here/results/$first/"

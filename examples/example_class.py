@@ -68,7 +68,7 @@ class ExampleClass:
             elif student != "no_notebook":
                 nbformat.write(self._notebook(course, student, images), folder / notebook)
             if student not in self.no_models:
-                for model in sorted((self.folder / "models" / images).glob("*.pth")):
+                for model in sorted((self.folder / "models" / images).iterdir()):
                     shutil.copyfile(model, folder / model.name)
         return chosen
 
