@@ -43,7 +43,7 @@ def run(name: str, dataset: DataSet) -> list[str]:
     shutil.copy(assignment.toml, folder / "checks")
     for file in (*assignment.files.modules, *assignment.files.support):
         shutil.copy(assignment.folder / file, folder)
-    for path in (path for pattern in assignment.files.extra for path in assignment.folder.glob(pattern)):
+    for path in assignment.files.extra_in(assignment.folder):
         (folder / path.relative_to(assignment.folder)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / path.relative_to(assignment.folder))
     notebook = nbformat.read(course.source / name / assignment.files.notebook, as_version=4)

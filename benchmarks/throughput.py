@@ -1,6 +1,6 @@
 """How many submissions nbgrader, otter-grader and this kit grade in the same time, side by side on this machine.
 
-    python -m benchmarks.throughput [NAME] [--otter PYTHON] [--submissions 40] [--others 8] [--rounds 3]
+    python -m benchmarks.throughput [NAME] [--otter PYTHON] [--submissions 400] [--others 4] [--rounds 2]
                                     [--data cifar10|standin] [--json]
 
 Every grader grades copies of the same complete submission with the same checks, once with its saved models and once
@@ -8,7 +8,7 @@ without. They take turns, round by round, and so does the checks' own arithmetic
 with no grader around them. Each time one command grades a fresh copy of the course, first with one submission in it,
 then with many. The difference says what one more takes. What each takes is the time of the whole class, the start of
 the command included, divided by their number. The others are so slow that they grade a part of the class; what all of
-it would take them is reckoned from what one more takes (`--others 40` leaves nothing to reckon). Processor time is
+it would take them is reckoned from what one more takes (`--others 400` leaves nothing to reckon). Processor time is
 that of all processes that the command started. Every score is read back, from the gradebook that nbgrader and the kit
 write and from otter's results, and has to be what the arithmetic says; else there is no table.
 
@@ -264,9 +264,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__.split("\n")[0])
     parser.add_argument("name", nargs="?", choices=tuple(CLASSES), help="one assignment instead of all")
     parser.add_argument("--otter", metavar="PYTHON", help="the Python of an environment with otter-grader")
-    parser.add_argument("--submissions", type=int, default=40, help="how many a class has (default: 40)")
-    parser.add_argument("--others", type=int, default=8, help="how many of them the others grade (default: 8)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often all take turns (default: 3)")
+    parser.add_argument("--submissions", type=int, default=400, help="how many a class has (default: 400)")
+    parser.add_argument("--others", type=int, default=4, help="how many of them the others grade (default: 4)")
+    parser.add_argument("--rounds", type=int, default=2, help="how often all take turns (default: 2)")
     parser.add_argument("--data", choices=("cifar10", "standin"), default="cifar10")
     parser.add_argument("--json", action="store_true", help="print every measurement as JSON instead")
     options = parser.parse_args()

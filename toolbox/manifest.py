@@ -54,6 +54,10 @@ class Files:
         """Every file that a submission may contain, the notebook included."""
         return (*self.modules, self.notebook, *self.models)
 
+    def extra_in(self, folder: Path) -> list[Path]:
+        """Return the further files that `extra` names in an assignment's folder, or in a student's copy of it."""
+        return sorted({path for pattern in self.extra for path in folder.glob(pattern) if path.is_file()})
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -114,10 +114,10 @@ class Basis:
 def basis(assignment: Assignment, seed: bytes, dataset: str) -> Basis:
     """Read an assignment's files and return what records depend on beside the submissions."""
     support = [assignment.folder / name for name in assignment.files.support]
-    extra = sorted({path for pattern in assignment.files.extra for path in assignment.folder.glob(pattern)})
-    files = {  # what else is given to students may be read by checks, such as the weights of a fixed network
+    extra = assignment.files.extra_in(assignment.folder)  # which checks may read, such as a fixed network's weights
+    files = {
         file.relative_to(assignment.folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in [assignment.toml, *sorted(assignment.checks.rglob("*.py")), *support, *filter(Path.is_file, extra)]
+        for file in [assignment.toml, *sorted(assignment.checks.rglob("*.py")), *support, *extra]
     }
     checks = {name: files.pop(name) for name in list(files) if name.startswith("checks/test_")}
     common = (*files, *files.values(), _digest("seed", seed.hex()), dataset, *versions().values())

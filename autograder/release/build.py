@@ -152,15 +152,12 @@ def _demand_notebook(course: Course, assignment: Assignment) -> None:
 
 
 def _extra(assignment: Assignment) -> list[Path]:
-    found: list[Path] = []
     for pattern in assignment.files.extra:
-        matches = [path for path in sorted(assignment.folder.glob(pattern)) if path.is_file()]
-        if not matches:
+        if not any(path.is_file() for path in assignment.folder.glob(pattern)):
             raise UserError(
                 f"{assignment.toml}: [files] extra: {pattern!r} matches no file. Correct the pattern."
             )
-        found.extend(path for path in matches if path not in found)
-    return found
+    return assignment.files.extra_in(assignment.folder)
 
 
 def _add(files: dict[str, bytes], name: str, content: bytes, assignment: Assignment) -> None:

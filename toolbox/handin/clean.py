@@ -29,7 +29,7 @@ def make_clean_folder(clean: Path, folder: Path, files: Files, packed: Mapping[s
     for name in (*files.support, "assignment.toml"):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, clean / name)
-    for path in (path for pattern in files.extra for path in folder.glob(pattern) if path.is_file()):
+    for path in files.extra_in(folder):
         (clean / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, clean / path.relative_to(folder))
     if (folder / "checks").is_dir():
