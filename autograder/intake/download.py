@@ -69,6 +69,8 @@ def open_download(source: Path, course: Course, assignment: Assignment) -> Itera
     submitted = course.submitted.resolve()
     if source.is_relative_to(submitted) or submitted.is_relative_to(source):
         raise UserError(f"{source}: submissions are collected into {submitted}; name a folder or zip outside of it.")
+    if (source / "course.toml").exists():
+        raise UserError(f"{source} is a course, not what students handed in. Name a folder or zip of theirs.")
     with contextlib.ExitStack() as stack:
         try:
             if source.is_dir():

@@ -19,7 +19,10 @@ from autograder.sandbox.encode import NUMPY_CODES, NUMPY_SCALARS, TORCH_CODES, t
 from autograder.sandbox.errors import BadModel
 from autograder.sandbox.wire import MAX_DEPTH, MAX_ITEMS, clean
 
-ADVICE = "save a dictionary of tensors and numbers with torch.save"
+ADVICE = {
+    ".pth": "save a dictionary of tensors and numbers with torch.save",
+    ".npz": "save arrays of numbers with np.savez, each under its name",
+}
 
 
 def allow_numpy_values() -> None:
@@ -35,6 +38,7 @@ def allow_numpy_values() -> None:
 def read_tensors(path: str, max_bytes: int) -> Any:
     """Return what a `.pth` or `.npz` file holds as plain values. Raises BadModel with a sentence for the student."""
     name = os.path.basename(path)
+    advice = _advice(name)
     try:
         content = _read_npz(path) if name.endswith(".npz") else _read_pth(path)
     except BadModel:
@@ -42,12 +46,16 @@ def read_tensors(path: str, max_bytes: int) -> Any:
     except FileNotFoundError:
         raise BadModel(f"{name} is missing") from None
     except pickle.UnpicklingError as error:
-        raise BadModel(f"{name} holds objects that are no tensors or numbers{_culprit(error)}; {ADVICE}") from None
+        raise BadModel(f"{name} holds objects that are no tensors or numbers{_culprit(error)}; {advice}") from None
     except (MemoryError, RecursionError):
-        raise BadModel(f"{name} does not fit into memory; {ADVICE}") from None
+        raise BadModel(f"{name} does not fit into memory; {advice}") from None
     except Exception:
-        raise BadModel(f"{name} cannot be read; {ADVICE} and load it once to make sure that it works") from None
+        raise BadModel(f"{name} cannot be read; {advice} and load it once to make sure that it works") from None
     return _Reader(name, max_bytes).plain(content, "it", 0)
+
+
+def _advice(name: str) -> str:
+    return ADVICE[".npz" if name.endswith(".npz") else ".pth"]
 
 
 def _culprit(error: pickle.UnpicklingError) -> str:
@@ -62,8 +70,17 @@ def _read_pth(path: str) -> Any:
 
 
 def _read_npz(path: str) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    name = os.path.basename(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            content = {key: archive[key] for key in archive.files}
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise BadModel(f"{name} holds objects, such as lists or dictionaries; {_advice(name)}") from None
+    if any(type(value) is bytes for value in content.values()):  # members of an archive that NumPy did not write
+        raise BadModel(f"{name} is an archive that NumPy did not write, maybe torch.save; {_advice(name)}")
+    return content
 
 
 class _Reader:
@@ -78,7 +95,7 @@ class _Reader:
         """Return a value as plain ones; `place` is what a message calls it."""
         self.items += 1
         if self.items > MAX_ITEMS or depth >= MAX_DEPTH:
-            raise BadModel(f"{self.name} holds too many or too deeply nested values; {ADVICE}")
+            raise BadModel(f"{self.name} holds too many or too deeply nested values; {_advice(self.name)}")
         kind = type(value)
         if kind is dict or kind is OrderedDict:
             return {

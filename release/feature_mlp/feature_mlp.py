@@ -6,7 +6,8 @@ drawn from it and from nothing else.
 
 The network is a dictionary of parameters: W1 (D, H), b1 (H,), W2 (H, C), b2 (C,).
 Shapes: N images, D features, H hidden units, C classes. What a function computes has the type of what it was
-given: float32 in training, float64 where gradients are checked.
+given: float32 in training, float64 where gradients are checked. A NumPy number such as np.float64(0.5) makes
+float64 of a float32 array that it multiplies; a number of Python's own does not.
 
 Use NumPy only. The gradients are yours to write.
 """
@@ -31,7 +32,7 @@ def random_crop(image, rng, padding=4):
     Args:
         image: shape (H, W, 3), uint8. It stays as it is.
         rng: decides where the window lies; each of the (2·padding + 1)² places is as likely as any other.
-        padding: width of the margin in pixels.
+        padding: width of the margin in pixels; with 0 the window is the image.
 
     Returns:
         the window: shape (H, W, 3), uint8.
@@ -67,7 +68,7 @@ def random_cutout(image, rng, size=8):
         image: shape (H, W, 3), uint8. It stays as it is.
         rng: decides where the square lies; each place at which all of it is inside the image is as likely as
             any other.
-        size: side of the square in pixels, at most H and W.
+        size: side of the square in pixels, at most H and W; with 0 the image stays whole.
 
     Returns:
         the image with the square: shape (H, W, 3), uint8.
@@ -85,7 +86,8 @@ def random_contrast_and_flip(image, rng, low=0.6, high=1.4, flip=0.5):
 
     Args:
         image: shape (H, W, 3), uint8. It stays as it is.
-        rng: decides the factor f, any number between low and high, and whether left and right are exchanged.
+        rng: decides the factor f, any number between low and high, and, whatever f is, whether left and right are
+            exchanged.
         low, high: bounds of the factor.
         flip: probability that left and right are exchanged.
 

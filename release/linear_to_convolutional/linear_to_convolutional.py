@@ -13,7 +13,10 @@ Shapes: m images in a batch, D = 3072 numbers per image, H = 200 hidden units, K
 model are a list [W, b] or [W1, b1, W2, b2]; W has shape (inputs, outputs), b has shape (1, outputs). Labels are
 one-hot: row i of y, shape (m, K), is 1 in the column of the class of image i, and 0 elsewhere.
 
-Arrays keep their type: float32 goes in for training, which is twice as fast, and float64 for checks.
+Arrays keep their type: float32 goes in for training, which is twice as fast, and float64 for checks. A NumPy number such
+as np.float64(0.5) makes float64 of a float32 array that it multiplies; a number of Python's own does not.
+
+No function changes an array that it is given.
 """
 
 from itertools import pairwise
@@ -157,8 +160,8 @@ def gradient_descent(grads, weights, learning_rate, reg):
     derivative of λ W² is 2 λ W; this update decays by half of it. Many courses do so: they mean ½ λ W².)
 
     Args:
-        grads: gradients of the data term, in the order of the weights.
-        weights: [W, b] or [W1, b1, W2, b2]; they stay as they are.
+        grads: gradients of the data term, in the order of the weights; they stay as they are.
+        weights: [W, b] or [W1, b1, W2, b2]; they stay as they are, too.
         learning_rate: α.
         reg: λ.
 
@@ -195,7 +198,7 @@ def backward_linear(y, x, y_hat, weights):
     Args:
         y: labels, shape (m, K).
         x: images, shape (m, D).
-        y_hat: predictions from the forward pass, shape (m, K).
+        y_hat: predictions from the forward pass, shape (m, K); like all that is given, they stay as they are.
         weights: [W, b].
 
     Returns:
@@ -245,7 +248,7 @@ def backward_two_layer(y, x, cache, weights):
     Args:
         y: labels, shape (m, K).
         x: images, shape (m, D).
-        cache: [z1, a1, z2] from the forward pass.
+        cache: [z1, a1, z2] from the forward pass; like all that is given, they stay as they are.
         weights: [W1, b1, W2, b2].
 
     Returns:

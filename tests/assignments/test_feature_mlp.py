@@ -190,7 +190,7 @@ def test_a_network_with_another_number_of_hidden_units_is_scored_too(tmp_path, i
     ("change", "said"),
     [
         (lambda saved: {**saved, "W1": saved["W1"] * float("nan")}, "NaN"),
-        (lambda saved: {name.lower(): value for name, value in saved.items()}, "not named W1, b1"),
+        (lambda saved: {name.lower(): value for name, value in saved.items()}, "the arrays W1, b1"),
         (lambda saved: {**saved, "W1": np.zeros((1_100_000, 1), np.float16)}, "1,000,000"),
         (lambda saved: {**saved, "W1": saved["W1"].astype(int)}, "floating-point"),
         (lambda saved: {**saved, "W1": saved["W1"].T}, "does not fit"),
@@ -198,7 +198,7 @@ def test_a_network_with_another_number_of_hidden_units_is_scored_too(tmp_path, i
         (lambda saved: {**saved, "b1": saved["b1"][:0], "W1": saved["W1"][:, :0], "W2": saved["W2"][:0]}, "does not fit"),
         (lambda saved: {**saved, "W2": saved["W2"][:, :5], "b2": saved["b2"][:5]}, "does not fit"),
         (lambda saved: {**saved, "W2": -saved["W2"], "b2": -saved["b2"]}, "is asked for"),
-        (lambda saved: {}, "not named W1, b1"),
+        (lambda saved: {}, "the arrays W1, b1"),
     ],
     ids=["not finite", "other names", "too large", "whole numbers", "transposed", "a row for a bias", "no hidden unit",
          "five outputs", "wrong way round", "empty"],

@@ -286,3 +286,11 @@ def test_a_roster_from_a_spreadsheet_is_read(tmp_path):
     roster = load_roster(path)
     assert roster.ids == ("zoe",)
     assert roster.find("Zoe\u0308", "") == {"zoe"}
+
+
+def test_another_course_is_no_download(intake, tmp_path):
+    (tmp_path / "other" / "source").mkdir(parents=True)
+    (tmp_path / "other" / "source" / "tiny.py").write_bytes(GOOD)
+    (tmp_path / "other" / "course.toml").write_text("")
+    with pytest.raises(UserError, match="is a course"), open_download(tmp_path / "other", intake.course, intake.assignment):
+        pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import re
 import struct
 import zipfile
 from collections import OrderedDict
@@ -57,6 +58,24 @@ def test_what_students_save_by_the_way_is_fine(read: Read) -> None:
     assert type(got["parameter"]) is torch.Tensor
     assert torch.equal(got["transposed"], base.T) and torch.equal(got["part"], base[2:4])
     assert got["number"] == 0.25 and got["count"] == 3 and got["array"].shape == (2, 3) and got["shape"] == (6, 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"params": {"W1": np.zeros(2)}}, "holds objects, such as lists or dictionaries; save arrays of numbers with np.savez"),
+        ({"history": [1, [2, 3]]}, "holds objects"),
+        (None, "did not write, maybe torch.save; save arrays of numbers with np.savez"),
+    ],
+)
+def test_an_npz_file_that_holds_no_arrays_says_how_to_save_them(read: Read, content: Any, said: str) -> None:
+    out = io.BytesIO()
+    if content is None:
+        torch.save({"W1": torch.zeros(2)}, out)
+    else:
+        np.savez(out, **{name: np.array(value, dtype=object) for name, value in content.items()})
+    with pytest.raises(BadModel, match=re.escape(said)):
+        read(out.getvalue(), "net.npz")
 
 
 def on_gpu(archive: bytes) -> bytes:

@@ -101,5 +101,6 @@ def ways_out() -> str:
     return (
         f"Ways out: set {VARIABLE} to a folder that holds data_batch_1 to data_batch_5, test_batch and "
         f"batches.meta; or put {ARCHIVE} into {cache_folder()}; or, to try things out on made-up images, "
-        'ask for the stand-in by name: load("standin") in a notebook, --data standin on a command line.'
+        'ask for the stand-in by name: load("standin") in a notebook, --data standin on a command line, '
+        'data = "standin" in the file course.toml of a course.'
     )

@@ -40,6 +40,7 @@ def test_mean_squared_error(student, case):
     cases=[
         case("random predictions", 5), case("all right", 1), case("all wrong", 1),
         case("predictions below zero", 2), case("a single image", 1, edge=True),
+        case("predictions that are all the same", 1, edge=True),
     ],
     hint="The guess is the place of the largest prediction in a row, and the label the place of its 1. The result goes "
     "from 0 to 100.",
@@ -55,7 +56,12 @@ def test_accuracy(student, case):
         y_hat = y_hat - 10 * y
     elif case.name == "predictions below zero":
         y_hat = y_hat / 10 + y / 5 - 5
+    elif case.name == "predictions that are all the same":
+        y, y_hat = np.tile(np.eye(classes), (3, 1)), np.zeros((3 * classes, classes))
     got = case.number("the accuracy", student.accuracy(y_hat, y))
+    if case.name == "predictions that are all the same":  # the guess is one class, whichever it is
+        case.require(got <= 60, f"the accuracy is {got:.4g}, where every class is right for {100 / classes:.4g} % of the images")
+        return
     case.compare("the accuracy", got, np.float64(reference.per_cent(torch.tensor(y_hat), torch.tensor(y))))
 
 

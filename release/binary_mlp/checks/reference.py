@@ -302,7 +302,7 @@ def saved_network(case: Case, file: str) -> Params:
     saved = case.saved(file)
     depth = len(saved) // 2
     names = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "Wb"]
-    case.require(bool(names) and set(saved) == set(names), f"`{file}`: the arrays are not named W1, b1, W2, b2, …")
+    case.require(bool(names) and set(saved) == set(names), f"`{file}`: wanted are the arrays W1, b1, W2, b2, … and no others")
     size = sum(value.size for value in saved.values() if isinstance(value, np.ndarray))
     case.require(size <= LARGEST, f"`{file}` holds {size:,} numbers, at most {LARGEST:,} are allowed")
     params, rows = {}, 3072

@@ -58,7 +58,8 @@ def test_network_forward(student, case):
     tolerance=1e-6,
     cases=DEPTHS,
     needs=[*BACKWARD, "network_forward"],
-    hint="Go through the layers in reverse order: what one layer's backward returns is given to the layer before it.",
+    hint="Go through the layers in reverse order: what one layer's backward returns is given to the layer before it. "
+    "Every ReLU is an object of its own, as each remembers its own input.",
 )
 def test_network_gradients(student, case):
     """`FeedForwardNeuralNetwork.backward` gives the gradients of all layers."""

@@ -282,7 +282,7 @@ LARGEST = 1_000_000
 def saved_network(case: Case, file: str) -> Params:
     """Return the parameters that a file holds, as float32, once their names, shapes and values are in order."""
     saved = case.saved(file)
-    case.require(set(saved) == set(NAMES), f"`{file}`: the arrays are not named W1, b1, W2 and b2")
+    case.require(set(saved) == set(NAMES), f"`{file}`: wanted are the arrays W1, b1, W2 and b2 and no others")
     size = sum(value.size for value in saved.values() if isinstance(value, np.ndarray))
     case.require(size <= LARGEST, f"`{file}` holds {size:,} numbers, at most {LARGEST:,} are allowed")
     params = {}

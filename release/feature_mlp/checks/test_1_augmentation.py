@@ -9,6 +9,18 @@ ANYWHERE = 200
 """Calls in which every one of nine places comes up: one is missing with a probability of 9·(8/9)²⁰⁰, about 5e-10."""
 
 
+def as_often(case, times, what):
+    """Demand that the middle one of three places comes up about as often as the other two: 5.7 standard deviations.
+
+    times: how often each place came up, shape (3,), of at least 600 calls.
+    """
+    calls = times.sum()
+    case.require(
+        abs(times[1] - calls / 3) <= 5.7 * (calls * 2 / 9) ** 0.5,
+        f"the {what} is in the middle in {times[1]:.0f} of {calls:.0f} calls, where each of three places is as likely",
+    )
+
+
 @graded(
     points=6,
     trials=1,
@@ -45,14 +57,17 @@ def test_random_crop(student, case):
         settings = {"padding": 1} if padding == 1 else {}
         possible = reference.windows(image, padding)
         times = np.zeros(possible.shape[:2])
-        for _ in range(ANYWHERE):
+        calls = 2 * ANYWHERE if padding == 1 else ANYWHERE
+        for _ in range(calls):
             out = reference.image_like(case, "the window", student.random_crop(image, rng, **settings), image)
             times += (possible == out).all(axis=(2, 3, 4))
-        case.require(times.sum() >= ANYWHERE, f"not every window lies in the image with {padding} black pixels around it")
+        case.require(times.sum() >= calls, f"not every window lies in the image with {padding} black pixels around it")
         for side, along in (("top", times.sum(axis=1)), ("left", times.sum(axis=0))):
             never = [f"{place - padding:+d}".replace("+0", "0") for place in range(len(along)) if along[place] == 0]
-            case.require(not never, f"in {ANYWHERE} calls, the {side} of the window is never at {', '.join(never)}")
-        case.require(padding > 1 or bool(times.all()), "some of the nine places never come up: draw top and left separately")
+            case.require(not never, f"in {calls} calls, the {side} of the window is never at {', '.join(never)}")
+        if padding == 1:
+            case.require(bool(times.all()), "some of the nine places never come up: draw top and left separately")
+            as_often(case, times.sum(axis=1) + times.sum(axis=0), "window")
 
 
 ANGLES = 120
@@ -157,9 +172,17 @@ def test_random_cutout(student, case):
             image, size = reference.picture(case, case.size(6, 9), case.size(10, 13)), case.size(2, 5)
             reference.square_of(case, image, cut(image, size=size), size)
     elif case.name == "every place comes up":
-        image = reference.picture(case, 5, 4)
-        places = {reference.square_of(case, image, cut(image, size=3), 3) for _ in range(ANYWHERE)}
-        case.require(len(places) == 6, f"a square of 3 × 3 has 6 places in an image of 5 × 4; in {ANYWHERE} calls, it is at {len(places)} of them")
+        times = np.zeros(3)  # along the longer side
+        for height, width in ((5, 4), (4, 5)):
+            image = reference.picture(case, height, width)
+            found = [reference.square_of(case, image, cut(image, size=3), 3) for _ in range(2 * ANYWHERE)]
+            places = len(set(found))
+            case.require(
+                places == 6,
+                f"a square of 3 × 3 has 6 places in an image of {height} × {width}; in {len(found)} calls, it is at {places} of them",
+            )
+            times += np.bincount([place[width > height] for place in found], minlength=3)
+        as_often(case, times, "square")
     elif case.name == "the size that is meant by default":
         image = reference.picture(case, 32, 32)
         for _ in range(8):
@@ -243,12 +266,13 @@ def test_random_contrast_and_flip(student, case):
             low = case.uniform(0.4, 1.0)
             high = low + 0.5
             settings = {"low": low, "high": high}
-        factors = []
+        factors, mirrored = [], []
         for _ in range(FACTORS):
             out = change(image, **settings)
             factors.append(float(out.std() / image.std()))
             off = [np.abs(one - image.mean() - factors[-1] * (image - image.mean())).max() for one in (out, out[:, ::-1])]
             case.require(bool(min(off) <= 1.5), "not every number of an image is changed by the same factor")
+            mirrored.append(off[1] < off[0])
         factors = np.array(factors)
         within = bool((factors > low - 0.02).all() and (factors < high + 0.02).all())
         case.require(within, f"factors lie between {factors.min():.2f} and {factors.max():.2f}, where {low:.2f} and "
@@ -259,6 +283,13 @@ def test_random_contrast_and_flip(student, case):
                      f"from {low:.2f} to {high:.2f} is to come up")  # fmt: skip
         several = len(np.unique(factors.round(3)))
         case.require(several > FACTORS // 4, "few factors come up again and again: draw any number")
+        weak = factors < (low + high) / 2
+        mirrored = np.array(mirrored)
+        fewest = min(int((mirrored == one)[weak == other].sum()) for one in (True, False) for other in (True, False))
+        case.require(
+            fewest >= 8,  # of 37.5 on average, with a standard deviation of 5.3
+            "whether an image is mirrored depends on its factor: draw two numbers",
+        )
 
 
 CHANGES = ("random_crop", "random_rotation", "random_cutout", "random_contrast_and_flip")

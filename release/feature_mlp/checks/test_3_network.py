@@ -66,6 +66,8 @@ def draw(case):
     n, sizes = case.given.get("n") or case.size(3, 7), (case.size(5, 9), case.size(6, 10), case.size(3, 6))
     params = reference.draw_params(case, sizes, dtype)
     x = case.randn(sizes[0], n).t() if case.given.get("transposed") else case.randn(n, sizes[0])
+    if case.given.get("zero"):  # before ReLU, too
+        x[0], params["b1"][:] = 0, 0
     return x.to(dtype), case.labels(n, sizes[2]), params
 
 
@@ -146,9 +148,9 @@ def test_cross_entropy(student, case):
     points=11,
     tolerance=1e-7,
     needs=["forward", "softmax"],
-    cases=SHAPES,
+    cases=[*SHAPES, case("hidden units that are exactly zero", 1, zero=True)],
     hint="The gradient with respect to the scores is (softmax − one-hot labels) / N. From there go back: W2 and b2, the hidden "
-    "layer, ReLU, W1 and b1. Write down the shapes; only one product of each pair fits.",
+    "layer, ReLU, W1 and b1. Write down the shapes; only one product of each pair fits. ReLU stops what is not above 0.",
 )
 def test_backward(student, case):
     """`backward` gives the gradients of the mean loss with respect to all parameters."""
