@@ -490,7 +490,9 @@ def verify(
     sample: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Try N automatic mutants only, spread evenly: a quick look, no proof of fitness."
+            min=1,
+            metavar="N",
+            help="Try all that is listed, but N automatic mutants only, spread evenly: no proof of fitness.",
         ),
     ] = None,
 ) -> None:
