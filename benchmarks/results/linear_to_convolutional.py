@@ -66,6 +66,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(("least_squares", *PUBLISHED)))
     options = parser.parse_args()
+    if unknown := set(options.names) - {"least_squares", *PUBLISHED}:
+        parser.error(f"no such model: {', '.join(sorted(unknown))}")
     arrays = solution.to_arrays(data.load("cifar10"))
     print(f"numpy {np.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads", flush=True)
     names = options.names or ["least_squares", *PUBLISHED]
