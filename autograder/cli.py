@@ -220,7 +220,7 @@ def collect(
             progress.step(task)
     counts = Counter(outcome.status for outcome in outcomes)
     tally = ", ".join(f"{counts[status]} {status}" for status in get_args(Status))
-    out.print(f"{len(outcomes)} submissions: {tally}.", markup=False)
+    out.print(f"{len(outcomes)} submission{'s' * (len(outcomes) != 1)}: {tally}.", markup=False)
     if dry_run:
         out.print("Nothing was written.")
     if roster and (missing := absent(found, assignment, roster, outcomes)):
@@ -518,7 +518,14 @@ def verify(
     progress = _progress(False)
     task = progress.add_task("mutants", total=None)
 
+    tenths: set[int] = set()
+
     def watch(done: int, total: int) -> None:
+        if not err.is_terminal:  # where no bar is drawn, a line for each tenth
+            if (tenth := done * 10 // total) not in tenths:
+                tenths.add(tenth)
+                err.print(f"mutants: {done} of {total}", markup=False)
+            return
         progress.start()
         progress.update(task, completed=done, total=total, refresh=True)
         if done == total:

@@ -70,6 +70,8 @@ def test_a_fit_assignment_passes_with_figures_for_each_kind(fit):
     assert "6 of 6 automatic mutants are killed (100.0%" in done.stdout
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["missing", "term", "1", "1"] in rows and ["constant", "2", "2"] in rows and ["together", "6", "6"] in rows
+    said = [line.split(": ")[1] for line in done.stderr.splitlines() if line.startswith("mutants: ")]
+    assert said == [f"{number} of 8" for number in range(9)]  # where stderr is no terminal; 6 and the two listed
     assert not (fit.root / "submitted").exists() and not (fit.root / "results").exists()
 
 
