@@ -74,15 +74,15 @@ def rounded(case: Case, name: str, got: np.ndarray, exact: np.ndarray) -> None:
     case.require(off <= ROUNDING, f"{name} is off by up to {off:.3g} of 255, where rounding makes at most 0.5")
 
 
-RAMP = 33
-"""Side of the image that angles are read from."""
+RAMP = 17
+"""Side of the image that angles are read from: some hundreds of times, also in code that loops over the pixels."""
 
 
 def ramp() -> np.ndarray:
     """Return an image that grows brighter to the right in red and downwards in green."""
     steps = np.arange(RAMP) - RAMP // 2
     across, down = np.broadcast_to(steps, (RAMP, RAMP)), np.broadcast_to(steps[:, None], (RAMP, RAMP))
-    return (128 + 7 * np.stack([across, down, 0 * down], axis=2)).astype(np.uint8)
+    return (128 + 14 * np.stack([across, down, 0 * down], axis=2)).astype(np.uint8)
 
 
 def angle_of(case: Case, got: np.ndarray) -> float:
