@@ -13,6 +13,7 @@ import torch
 from autograder.sandbox.errors import BadReply
 from autograder.sandbox.wire import (
     ALIGNMENT,
+    BLOCKS,
     C128,
     F64,
     I64,
@@ -23,8 +24,6 @@ from autograder.sandbox.wire import (
     MAX_INT_BYTES,
     MAX_ITEMS,
     NUMPY_DTYPES,
-    SHAPES,
-    TENSOR,
     TORCH_DTYPES,
     U32,
     U64,
@@ -36,6 +35,7 @@ from autograder.sandbox.wire import (
 
 TORCH_SIZES = tuple(dtype.itemsize for dtype in TORCH_DTYPES)
 NUMPY_SIZES = tuple(dtype.itemsize for dtype in NUMPY_DTYPES)
+NUMPY_OF_TORCH = tuple(np.dtype(str(dtype)[6:]) if dtype is not torch.bfloat16 else None for dtype in TORCH_DTYPES)
 _NOTHING = np.empty(0, np.uint8)
 PATH = re.compile(r"[\w.]{0,200}")
 MAX_ELEMENTS = 1 << 48  # where a dimension is 0: torch and NumPy multiply the others all the same
@@ -90,7 +90,11 @@ class Decoder:
             raise BadReply(f"the reply holds more than {MAX_ITEMS} items")
         if depth > MAX_DEPTH:
             raise BadReply(f"the reply is nested more than {MAX_DEPTH} deep")
-        reader = _READERS.get(self._view[self._claim(1)])
+        at = self._at
+        if at >= self._end:
+            raise BadReply("the reply breaks off")
+        self._at = at + 1
+        reader = _READERS[self._view[at]]
         if reader is None:
             raise BadReply("the reply holds a value of no known type")
         return reader(self, depth)
@@ -202,12 +206,15 @@ class Decoder:
             raise BadReply("the reply holds a dictionary with the same key twice")
         return result
 
-    def _header(self, sizes: tuple[int, ...]) -> tuple[int, tuple[int, ...], int, tuple[int, ...]]:
+    def _header(self, sizes: tuple[int, ...]) -> tuple[int, list[int], int, tuple[int, ...]]:
         """Read and check what stands before a tensor or array: dtype code, shape, bytes, strides with offset."""
-        code, dimensions, strided, size = TENSOR.unpack_from(self._view, self._claim(TENSOR.size))
-        if code >= len(sizes) or dimensions > MAX_DIMENSIONS or strided > self.trusted:
+        dimensions = self._view[self._at + 1] if self._end - self._at > 1 else 0
+        if dimensions > MAX_DIMENSIONS:
             raise BadReply("the reply holds a malformed tensor or array")
-        shape = SHAPES[dimensions].unpack_from(self._view, self._claim(8 * dimensions))
+        block = BLOCKS[dimensions]
+        code, _, strided, size, *shape = block.unpack_from(self._view, self._claim(block.size))
+        if code >= len(sizes) or strided > self.trusted:
+            raise BadReply("the reply holds a malformed tensor or array")
         if strided:
             layout = LAYOUTS[dimensions]
             return code, shape, size, layout.unpack_from(self._view, self._claim(layout.size))
@@ -223,9 +230,11 @@ class Decoder:
         return (self._buffer[start : start + size].copy(), 0) if self.copying else (self._buffer, start)
 
     def _keep(self, value: Any, memory: np.ndarray, size: int) -> Any:
-        if self.trusted:
+        if self.copying:
             start = self._data - size - -size % ALIGNMENT
             self.mutables.append((value, memory, self._buffer[start : start + size]))
+        elif self.trusted:
+            self.mutables.append((value, memory, _NOTHING))
         return value
 
     def _tensor(self, depth: int) -> torch.Tensor:
@@ -234,8 +243,12 @@ class Decoder:
         if size == 0:
             return self._keep(torch.empty(shape, dtype=dtype), _NOTHING, 0)
         memory, start = self._memory(size, dtype is torch.bool)
-        flat = torch.frombuffer(memory, dtype=dtype, count=size // TORCH_SIZES[code], offset=start)
-        return self._keep(flat.as_strided(shape, layout[:-1], layout[-1]) if layout else flat.view(shape), memory, size)
+        if layout or dtype is torch.bfloat16:
+            flat = torch.frombuffer(memory, dtype=dtype, count=size // TORCH_SIZES[code], offset=start)
+            value = flat.as_strided(shape, layout[:-1], layout[-1]) if layout else flat.view(shape)
+        else:
+            value = torch.from_numpy(np.ndarray(shape, NUMPY_OF_TORCH[code], memory, start))
+        return self._keep(value, memory, size)
 
     def _array(self, depth: int) -> np.ndarray:
         code, shape, size, layout = self._header(NUMPY_SIZES)
@@ -286,7 +299,7 @@ class Decoder:
         return self.originals[index]
 
 
-_READERS: dict[int, Callable[[Decoder, int], Any]] = {
+_TAGS: dict[int, Callable[[Decoder, int], Any]] = {
     ord("N"): lambda decoder, depth: None,
     ord("1"): lambda decoder, depth: True,
     ord("0"): lambda decoder, depth: False,
@@ -308,3 +321,4 @@ _READERS: dict[int, Callable[[Decoder, int], Any]] = {
     ord("="): Decoder._same,
     ord("k"): Decoder._known,
 }
+_READERS = tuple(map(_TAGS.get, range(256)))

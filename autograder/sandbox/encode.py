@@ -11,6 +11,7 @@ import torch
 
 from autograder.sandbox.wire import (
     ALIGNMENT,
+    BLOCKS,
     C128,
     F64,
     I64,
@@ -22,8 +23,6 @@ from autograder.sandbox.wire import (
     MAX_INT_BYTES,
     MAX_ITEMS,
     NUMPY_DTYPES,
-    SHAPES,
-    TENSOR,
     TORCH_DTYPES,
     U32,
     U64,
@@ -39,7 +38,7 @@ for _twin in (np.intc, np.long, np.longlong, np.uintc, np.ulong, np.ulonglong): 
 
 Parameter = torch.nn.Parameter
 # Taken once, from the classes: an object of the student's may carry attributes of the same names.
-_detach = torch.Tensor.detach
+_detach, _numpy = torch.Tensor.detach, torch.Tensor.numpy
 _name_of = type.__dict__["__name__"].__get__
 
 
@@ -129,44 +128,13 @@ class Encoder:
         self._ref(self.handle(value))
 
     def _add(self, value: Any, depth: int) -> None:
-        kind = type(value)
         self._items += 1
         if self._items > MAX_ITEMS:
             raise _TooMany(f"a value with more than {MAX_ITEMS} items cannot be sent")
-        if value is None:
-            self._out += b"N"
-        elif kind is bool:
-            self._out += b"1" if value else b"0"
-        elif kind is float:
-            self._out += b"f" + F64.pack(value)
-        elif kind is int:
-            self._int(value)
-        elif kind is str:
-            self._text(value)
-        elif kind is torch.Tensor or kind is Parameter:
-            if not self._already(value):
-                self._tensor(_detach(value))
-        elif kind is np.ndarray:
-            if not self._already(value):
-                self._array(value)
-        elif kind is tuple or kind is list or kind is torch.Size:
-            self._sequence(value, kind is list, depth)
-        elif kind is dict:
-            self._dict(value, depth)
-        elif (kind is OrderedDict or kind is defaultdict) and not self.trusted:
-            self._dict(dict(value), depth)
-        elif kind is Ref:
-            self._ref(value)
-        elif kind is bytes:
-            self._bytes(value)
-        elif kind is complex:
-            self._out += b"c" + C128.pack(value.real, value.imag)
-        elif kind is torch.dtype and value in TORCH_CODES:
-            self._out += b"y" + bytes((TORCH_CODES[value],))
-        elif type(kind) is type and kind in NUMPY_SCALARS:
-            self._out += b"n" + bytes((NUMPY_SCALARS[kind],)) + value.tobytes()
-        else:
+        writer = _WRITERS.get(id(type(value)))
+        if writer is None:
             raise NotEncodable(f"a value of type {type_name(value)} cannot be sent to the student's code")
+        writer(self, value, depth)
 
     def _already(self, value: object) -> bool:
         """Name an object that the receiver has already, and tell whether it was one; else take note of it."""
@@ -182,7 +150,7 @@ class Encoder:
             self.mutables.append(value)
         return False
 
-    def _int(self, value: int) -> None:
+    def _int(self, value: int, depth: int) -> None:
         if -(1 << 63) <= value < 1 << 63:
             self._out += b"i" + I64.pack(value)
             return
@@ -191,7 +159,21 @@ class Encoder:
             raise NotEncodable("an integer with too many digits to be sent")
         self._out += b"I" + U32.pack(size) + value.to_bytes(size, "little", signed=True)
 
-    def _text(self, value: str) -> None:
+    def _float(self, value: float, depth: int) -> None:
+        self._out += b"f" + F64.pack(value)
+
+    def _complex(self, value: complex, depth: int) -> None:
+        self._out += b"c" + C128.pack(value.real, value.imag)
+
+    def _dtype(self, value: torch.dtype, depth: int) -> None:
+        if value not in TORCH_CODES:
+            raise NotEncodable(f"a value of {value} cannot be sent to the student's code")
+        self._out += b"y" + bytes((TORCH_CODES[value],))
+
+    def _scalar(self, value: np.generic, depth: int) -> None:
+        self._out += b"n" + bytes((NUMPY_SCALARS[type(value)],)) + value.tobytes()
+
+    def _text(self, value: str, depth: int) -> None:
         self._claim(len(value))
         try:
             data = value.encode()
@@ -199,14 +181,15 @@ class Encoder:
             raise NotEncodable("a string with lone surrogates cannot be sent") from None
         self._out += b"s" + U32.pack(len(data)) + data
 
-    def _bytes(self, value: bytes) -> None:
+    def _bytes(self, value: bytes, depth: int) -> None:
         if len(value) < LONG_BYTES:
             self._out += b"b" + U32.pack(len(value)) + value
         else:
             self._out += b"B" + U64.pack(len(value))
             self._block(value, len(value))
 
-    def _sequence(self, value: Any, is_list: bool, depth: int) -> None:
+    def _sequence(self, value: Any, depth: int) -> None:
+        is_list = type(value) is list
         if is_list and self._already(value):
             return
         items = tuple(value)  # a copy: the student's other threads may change the list while it is being read
@@ -215,6 +198,11 @@ class Encoder:
         for item in items:
             self.add(item, depth + 1)
         self._open.discard(id(value))
+
+    def _mapping(self, value: OrderedDict | defaultdict, depth: int) -> None:
+        if self.trusted:
+            raise NotEncodable(f"a value of type {type_name(value)} cannot be sent to the student's code")
+        self._dict(dict(value), depth)
 
     def _dict(self, value: dict, depth: int) -> None:
         if self._already(value):
@@ -242,8 +230,26 @@ class Encoder:
             raise NotEncodable("a container that contains itself cannot be sent")
         self._open.add(id(value))
 
-    def _tensor(self, value: torch.Tensor) -> None:
+    def _tensor(self, value: torch.Tensor, depth: int) -> None:
+        if (self.known or self.trusted) and self._already(value):
+            return
         code = TORCH_CODES.get(value.dtype, -1)
+        if value.requires_grad:
+            value = _detach(value)
+        try:
+            block = _numpy(value)
+            plain = block.flags.c_contiguous and code >= 0 and block.ndim <= MAX_DIMENSIONS
+        except (RuntimeError, TypeError, NotImplementedError):
+            plain = False
+        if not plain:
+            self._odd_tensor(_detach(value), code)
+            return
+        shape, size = block.shape, block.nbytes
+        self._out += b"T" + BLOCKS[len(shape)].pack(code, len(shape), 0, size, *shape)
+        self._block(block, size)
+
+    def _odd_tensor(self, value: torch.Tensor, code: int) -> None:
+        """Append a tensor that NumPy does not take as it is, or that is not contiguous."""
         if code < 0 or value.layout is not torch.strided or not value.is_cpu or value.is_nested:
             raise NotEncodable(f"a tensor on {value.device} of {value.layout} and {value.dtype} cannot be sent")
         shape = value.shape
@@ -267,10 +273,12 @@ class Encoder:
         except (RuntimeError, NotImplementedError):  # the wrapped tensors of torch.func and the like
             raise NotEncodable("a tensor without plain memory cannot be sent") from None
         size = block.nbytes
-        self._out += b"T" + TENSOR.pack(code, dimensions, 0, size) + SHAPES[dimensions].pack(*shape)
+        self._out += b"T" + BLOCKS[dimensions].pack(code, dimensions, 0, size, *shape)
         self._block(block, size)
 
-    def _array(self, value: np.ndarray) -> None:
+    def _array(self, value: np.ndarray, depth: int) -> None:
+        if self._already(value):
+            return
         code = NUMPY_CODES.get(value.dtype, -1)
         if code < 0 or value.ndim > MAX_DIMENSIONS:
             raise NotEncodable(f"an array of dtype {value.dtype} cannot be sent")
@@ -284,7 +292,7 @@ class Encoder:
                 self._strided(b"A", code, shape, [s // item for s in value.strides], -low // item, block)
                 return
         self._claim(size)
-        self._out += b"A" + TENSOR.pack(code, len(shape), 0, size) + SHAPES[len(shape)].pack(*shape)
+        self._out += b"A" + BLOCKS[len(shape)].pack(code, len(shape), 0, size, *shape)
         self._block(value if value.flags.c_contiguous else np.ascontiguousarray(value), size)
 
     def _strided(
@@ -297,7 +305,7 @@ class Encoder:
         block: np.ndarray,
     ) -> None:
         n = len(shape)
-        self._out += tag + TENSOR.pack(code, n, 1, block.nbytes) + SHAPES[n].pack(*shape)
+        self._out += tag + BLOCKS[n].pack(code, n, 1, block.nbytes, *shape)
         self._out += LAYOUTS[n].pack(*strides, offset)
         self._block(block, block.nbytes)
 
@@ -311,13 +319,37 @@ class Encoder:
         if size:
             self._blocks.append(block)
 
-    def _ref(self, value: Ref) -> None:
+    def _ref(self, value: Ref, depth: int = 0) -> None:
         if type(value.target) is not int or not 0 <= value.target < 1 << 64:
             raise NotEncodable("a reference to nothing cannot be sent")
         self._out += b"R" + U64.pack(value.target)
         for text in (value.path, value.type_name):
             data = str(text).encode("utf-8", "replace")
             self._out += U32.pack(len(data)) + data
+
+
+_WRITERS: dict[int, Callable[[Encoder, Any, int], None]] = {
+    id(type(None)): lambda encoder, value, depth: encoder._out.extend(b"N"),
+    id(bool): lambda encoder, value, depth: encoder._out.extend(b"1" if value else b"0"),
+    id(int): Encoder._int,
+    id(float): Encoder._float,
+    id(complex): Encoder._complex,
+    id(str): Encoder._text,
+    id(bytes): Encoder._bytes,
+    id(tuple): Encoder._sequence,
+    id(list): Encoder._sequence,
+    id(torch.Size): Encoder._sequence,
+    id(dict): Encoder._dict,
+    id(OrderedDict): Encoder._mapping,
+    id(defaultdict): Encoder._mapping,
+    id(torch.Tensor): Encoder._tensor,
+    id(Parameter): Encoder._tensor,
+    id(np.ndarray): Encoder._array,
+    id(torch.dtype): Encoder._dtype,
+    id(Ref): Encoder._ref,
+    **{id(kind): Encoder._scalar for kind in NUMPY_SCALARS},
+}
+"""How values of each class are written, by the class's id: to look up the class itself might run a metaclass's code."""
 
 
 class _Memory:

@@ -54,8 +54,8 @@ U64 = struct.Struct("<Q")
 I64 = struct.Struct("<q")
 F64 = struct.Struct("<d")
 C128 = struct.Struct("<dd")
-TENSOR = struct.Struct("<BBBQ")  # dtype code, dimensions, strided?, bytes in the data part
-SHAPES = tuple(struct.Struct(f"<{n}Q") for n in range(MAX_DIMENSIONS + 1))
+# Of a tensor or an array: dtype code, dimensions, strided?, bytes in the data part, shape.
+BLOCKS = tuple(struct.Struct(f"<BBBQ{n}Q") for n in range(MAX_DIMENSIONS + 1))
 LAYOUTS = tuple(struct.Struct(f"<{n}qQ") for n in range(MAX_DIMENSIONS + 1))  # strides and offset, in elements
 
 
