@@ -3,10 +3,12 @@
 import ast
 import re
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 from autograder.assignment import assignment_names, load_assignment
 from autograder.course import open_course
@@ -29,11 +31,23 @@ def test_the_conda_environment_is_in_step_with_the_project():
     assert plain == wanted | {f"python{PROJECT['requires-python']}", "pip"}
 
 
-def test_every_dependency_is_pinned_to_one_version():
+def pins():
     lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_every_dependency_is_pinned_to_one_version():
     dev = [re.match(r"[\w-]+", line).group() for line in PROJECT["optional-dependencies"]["dev"]]
-    assert {name.lower() for name in [*requirements(), *dev]} <= {name.lower() for name in pins}
+    assert {name.lower() for name in [*requirements(), *dev]} <= {name.lower() for name in pins()}
+
+
+def test_every_pinned_version_installs_on_the_oldest_python():
+    oldest = re.fullmatch(r">=(\d+\.\d+)", PROJECT["requires-python"]).group(1)
+    installed = {dist.name.lower().replace("_", "-"): dist for dist in distributions()}
+    here = {name: installed[name] for name in pins() if name in installed}
+    assert len(here) > len(requirements())
+    asked = {name: dist.metadata["Requires-Python"] or "" for name, dist in here.items()}
+    assert {name: python for name, python in asked.items() if f"{oldest}.0" not in SpecifierSet(python)} == {}
 
 
 def test_the_readme_begins_with_the_two_commands():
