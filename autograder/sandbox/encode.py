@@ -39,7 +39,10 @@ for _twin in (np.intc, np.long, np.longlong, np.uintc, np.ulong, np.ulonglong): 
 Parameter = torch.nn.Parameter
 # Taken once, from the classes: an object of the student's may carry attributes of the same names.
 _detach, _numpy = torch.Tensor.detach, torch.Tensor.numpy
+_is_contiguous, _data_ptr = torch.Tensor.is_contiguous, torch.Tensor.data_ptr
 _name_of = type.__dict__["__name__"].__get__
+# What torch and NumPy raise for tensors without plain memory, those of torch.func for one, or with absurd shapes.
+UNREADABLE = (RuntimeError, TypeError, ValueError, MemoryError)
 
 
 class NotEncodable(TypeError):
@@ -217,9 +220,19 @@ class Encoder:
                 if others > MAX_COLLIDING_KEYS or not is_key(key):
                     self._open.discard(id(value))
                     raise NotEncodable("a dictionary with keys that are no plain values cannot be sent")
-            self._add(key, depth + 1)
+            self._key(key, depth + 1)
             self.add(item, depth + 1)
         self._open.discard(id(value))
+
+    def _key(self, value: Any, depth: int) -> None:
+        """Append a key; nothing inside it becomes a Ref."""
+        if type(value) is not tuple:
+            self._add(value, depth)
+            return
+        self._items += 1
+        self._out += b"t" + U32.pack(len(value))
+        for part in value:
+            self._key(part, depth + 1)
 
     def _enter(self, value: object, depth: int, count: int) -> None:
         if depth >= MAX_DEPTH:
@@ -234,15 +247,17 @@ class Encoder:
         if (self.known or self.trusted) and self._already(value):
             return
         code = TORCH_CODES.get(value.dtype, -1)
-        if value.requires_grad:
-            value = _detach(value)
         try:
-            block = _numpy(value)
-            plain = block.flags.c_contiguous and code >= 0 and block.ndim <= MAX_DIMENSIONS
-        except (RuntimeError, TypeError, NotImplementedError):
+            if value.requires_grad:
+                value = _detach(value)
+            plain = code >= 0 and _is_contiguous(value) and _data_ptr(value) != 0
+            if plain:
+                block = _numpy(value)
+                plain = block.ndim <= MAX_DIMENSIONS
+        except UNREADABLE:
             plain = False
         if not plain:
-            self._odd_tensor(_detach(value), code)
+            self._odd_tensor(value, code)
             return
         shape, size = block.shape, block.nbytes
         self._out += b"T" + BLOCKS[len(shape)].pack(code, len(shape), 0, size, *shape)
@@ -257,6 +272,9 @@ class Encoder:
         if dimensions > MAX_DIMENSIONS:
             raise NotEncodable(f"a tensor of more than {MAX_DIMENSIONS} dimensions cannot be sent")
         try:
+            value = _detach(value)
+            if value.numel() and not value.data_ptr():
+                raise ValueError("the memory was given back, and NumPy would make up some of its own")
             if value.is_conj() or value.is_neg():
                 value = value.resolve_conj().resolve_neg()
             if not value.is_contiguous():
@@ -270,7 +288,7 @@ class Encoder:
                 self._claim(value.numel() * value.element_size())  # before memory is taken
                 value = value.contiguous()
             block = _as_array(value)
-        except (RuntimeError, NotImplementedError):  # the wrapped tensors of torch.func and the like
+        except UNREADABLE:
             raise NotEncodable("a tensor without plain memory cannot be sent") from None
         size = block.nbytes
         self._out += b"T" + BLOCKS[dimensions].pack(code, dimensions, 0, size, *shape)

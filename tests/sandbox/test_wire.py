@@ -175,6 +175,12 @@ def nested() -> torch.Tensor:
         return torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
 
 
+def given_back() -> torch.Tensor:
+    tensor = torch.zeros(3)
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
 def cyclic() -> list:
     loop: list = [1]
     loop.append(loop)
@@ -195,8 +201,8 @@ def deep(levels: int) -> list:
         type("S", (str,), {})("x"), type("I", (int,), {})(1), np.array([object()]), np.array(["a"]),
         np.zeros(2, ">f8"), np.datetime64("2020"), torch.eye(2).to_sparse(), torch.empty(3, device="meta"),
         quantised(), "\ud800", 1 << 40_000, range(10**9),
-        nested(), [0] * 100_001, torch.strided,
-        dict.fromkeys(range(MAX_COLLIDING_KEYS + 1)), {frozenset(): 1},
+        nested(), [0] * 100_001, torch.strided, torch.zeros((1,) * 65), torch.empty(0, 2**62), given_back(),
+        dict.fromkeys(range(MAX_COLLIDING_KEYS + 1)), {frozenset(): 1}, {("\ud800",): 1}, {(1, (1 << 40_000,)): 1},
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
@@ -224,9 +230,17 @@ def test_a_cache_with_too_many_items_does_not_cost_the_output_beside_it() -> Non
 
 def test_a_value_over_the_cap_is_refused_before_memory_is_taken() -> None:
     encoder = Encoder(lambda value: Ref(1), max_bytes=1 << 20)
-    for value in (torch.zeros(1).expand(10**12), np.broadcast_to(np.zeros(1), (10**12,)), "x" * (1 << 21)):
+    one = torch.zeros(1)
+    large = (one.expand(10**12), one.expand(2**61), np.broadcast_to(np.zeros(1), (10**12,)), "x" * (1 << 21))
+    for value in large:
         with pytest.raises(TooLarge):
             encoder.add(value)
+
+
+def test_encoding_leaves_the_memory_of_a_view_as_it_was() -> None:
+    buffer = torch.zeros(4, 5)
+    to_examiner(buffer.T)
+    assert buffer.resize_(8, 5).shape == (8, 5)
 
 
 def message(meta: bytes, data: bytes = b"") -> bytes:
