@@ -134,7 +134,7 @@ def test_random_rotation(student, case):
             high = low + 24
             outs = [student.random_rotation(image, rng, low=low, high=high) for _ in range(ANGLES)]
         angles = np.array([reference.angle_of(case, reference.image_like(case, "the image", out, image)) for out in outs])
-        within = bool((angles > low - 0.2).all() and (angles < high + 0.2).all())
+        within = bool((angles > low - 0.5).all() and (angles < high + 0.5).all())  # pixels are whole numbers: up to 0.41° off
         case.require(within, f"an image is turned by {angles[np.abs(angles - (low + high) / 2).argmax()]:.1f}°, which is not "
                      f"between {low:.1f}° and {high:.1f}°")  # fmt: skip
         sixth = (high - low) / 6

@@ -153,6 +153,12 @@ def last_batch(moved):
     return torch.gt(moved, 0.5 * (1 / BATCH + 1 / (IMAGES - BATCH)))
 
 
+def mixed(case, members):
+    """Demand that the images of a batch come from all over: moved along or turned round, an order leaves neighbours together."""
+    ends = int((members != members.roll(1)).sum())  # of stretches of neighbours; for fewer than six the odds are 1 : 100,000
+    case.require(ends >= 6, "neighbours stay together, batch by batch: draw an order in which every image can come anywhere")
+
+
 def once(case, moved):
     """Demand that each image was in one batch of an epoch, and each batch was divided by its own size."""
     short = IMAGES - BATCH
@@ -189,6 +195,7 @@ def test_train_seed(student, case):
     elif case.name == "another seed":
         first, second = (last_batch(visits(case, student, 1, number)) for number in (seed, seed + 1))
         case.require(not torch.equal(first, second), "another seed gives the same order of the images")
+        mixed(case, first)
     else:
         moved = visits(case, student, 2, seed)
         twice = int(torch.gt(moved, 1.9 / (IMAGES - BATCH)).sum())
