@@ -191,9 +191,9 @@ def test_train_seed(student, case):
 def noise(case):
     """Return settings for a sweep on images whose labels follow a rule in training and none in the test.
 
-    So networks learn quickly, and two that differ in anything hardly ever get the same number of test images right.
+    So networks learn quickly, and those that differ in anything hardly ever get equally many of the 400 test images right.
     """
-    data = draw_data(case, 40, 8, 4000)
+    data = draw_data(case, 40, 8, 400)
     data["x_train"] *= 2
     data["y_train"][:] = reference.array(torch.gt(torch.tensor(data["x_train"]) @ case.randn(8, 1), 0))
     return settings_for(data, case)
@@ -230,8 +230,8 @@ def test_sweep(student, case):
             parts += [3 * (2 * y - 1) + 0.3 * case.randn(40, 6), y]
         wrong = case.size(28, 37)  # so that networks are best on the test images before they have learned anything
         parts[3][:wrong] = 1 - parts[3][:wrong]
-        base = {**settings_for(reference.dataset(*parts), case), "batch_size": 40, "max_epochs": 100, "step_size": 0.02}
-        found = reference.numbers(case, "what sweep returns", student.sweep("hidden_dim", [6, 9, 12, 16, 20, 25], base), 6)
+        base = {**settings_for(reference.dataset(*parts), case), "batch_size": 40, "max_epochs": 80, "step_size": 0.02}
+        found = reference.numbers(case, "what sweep returns", student.sweep("hidden_dim", [6, 12, 18, 25], base), 4)
         for accuracy in found:
             case.require(
                 abs(accuracy - (1 - wrong / 40)) <= 1e-9,
@@ -249,15 +249,19 @@ def test_sweep(student, case):
                     "np.random.seed(seed), and train no network twice",
                 )
     elif case.name == "each setting takes effect":
-        base = {**noise(case), "max_epochs": 12, "step_size": 0.3}  # networks that start from tiny weights learn, too
         several = {
-            "batch_size": [2, 4, 10, 20, 40], "step_size": [1e-4, 0.02, 0.1, 0.2, 0.4], "hidden_dim": [1, 4, 15, 25, 40],
-            "max_epochs": [1, 2, 4, 8, 16], "num_layers": [1, 2, 3, 4], "momentum": [0.0, 0.2, 0.4, 0.6, 0.8],
-            "weight_decay": [0.0, 0.003, 0.01, 0.1, 0.3],
+            "batch_size": [2, 4, 16, 40], "step_size": [1e-4, 0.02, 0.1, 0.4], "hidden_dim": [1, 4, 15, 40],
+            "max_epochs": [1, 3, 12, 20], "num_layers": [1, 2, 3, 4], "momentum": [0.0, 0.3, 0.6, 0.8],
+            "weight_decay": [0.0, 0.01, 0.1, 0.3],
         }  # fmt: skip
         for name, values in several.items():
-            found = reference.numbers(case, "what sweep returns", student.sweep(name, values, base), len(values))
-            case.require(found.std() > 0, f"every {name} gives the same accuracy on images drawn at random")
+            for _ in range(3):  # four networks get equally many right by chance, one time in some hundreds
+                base = {**noise(case), "max_epochs": 12, "step_size": 0.3}  # those that start from tiny weights learn, too
+                found = reference.numbers(case, "what sweep returns", student.sweep(name, values, base), len(values))
+                if found.std() > 0:
+                    break
+            else:
+                case.fail(f"every {name} gives the same accuracy on images drawn at random")
     else:
         base = noise(case)
         before = {**base, "data": {name: value.copy() for name, value in base["data"].items()}}
