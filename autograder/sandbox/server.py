@@ -373,8 +373,10 @@ class Server:
                     self.kill(jail, control.TOO_MUCH_DISK)
                 elif tree.thread_count(jail.pid) > MAX_THREADS:
                     self.kill(jail, control.TOO_MANY_THREADS)
-                elif self.sweeping and tree.memory_bytes({jail.pid}) > jail.limits.memory_mb * rlimits.MB:
-                    self.kill(jail, control.TOO_MUCH_MEMORY)  # the limit on address space is each process's own
+                elif self.sweeping:
+                    several = tree.with_descendants({jail.pid})  # one alone has its limit on address space
+                    if len(several) > 1 and tree.memory_bytes(several) > jail.limits.memory_mb * rlimits.MB:
+                        self.kill(jail, control.TOO_MUCH_MEMORY)
 
     def end_all(self) -> None:
         """End every jail and wait until they are gone."""

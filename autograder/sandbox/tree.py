@@ -45,10 +45,10 @@ def thread_count(process: int) -> int:
         return 0
 
 
-def memory_bytes(roots: set[int]) -> int:
-    """Return the memory of some processes and everything below them; what several share is divided among them."""
+def memory_bytes(processes: set[int]) -> int:
+    """Return the memory of some processes; what several share is divided among them."""
     total = 0
-    for process in with_descendants(roots):
+    for process in processes:
         with contextlib.suppress(OSError, ValueError, IndexError):
             text = Path("/proc", str(process), "smaps_rollup").read_text()
             total += int(text.partition("\nPss:")[2].split()[0]) << 10
