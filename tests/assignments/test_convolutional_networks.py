@@ -68,6 +68,8 @@ def images():
     return data.load("standin", **asdict(ASSIGNMENT.images))
 
 
+# mistakes, right variants: `make verify` tries all, each graded as a submission; here is a sample
+
 CHECKS = [check.id for check in load_checks(FOLDER / "checks")]
 TASKS = list(dict.fromkeys(region.task for region in solution_regions(SOLUTION[MODULE], MODULE)))
 LISTED = read_listed(FOLDER, SOLUTION, CHECKS, TASKS)
@@ -77,14 +79,13 @@ LISTED = read_listed(FOLDER, SOLUTION, CHECKS, TASKS)
 def test_listed_mistakes_fail_the_check_they_aim_at(tmp_path, images, aim):
     for model in MODELS.glob("*.pth"):
         shutil.copy(model, tmp_path)
-    for mistake in LISTED.mistakes:
-        if mistake.fails == aim:
-            needed = images if aim in WITH_DATA else None
-            assert run(tmp_path, mistake.sources, ids=[aim], images=needed)[aim].status != "passed", mistake
+    needed = images if aim in WITH_DATA else None
+    for mistake in [mistake for mistake in LISTED.mistakes if mistake.fails == aim][::3]:
+        assert run(tmp_path, mistake.sources, ids=[aim], images=needed)[aim].status != "passed", mistake
 
 
 def test_listed_right_variants_score_everything(tmp_path):
-    for right in LISTED.right:
+    for right in LISTED.right[::5]:
         assert lost(run(tmp_path, right.sources)) == {}, right
 
 

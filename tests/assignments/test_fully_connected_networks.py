@@ -53,6 +53,8 @@ def images():
     return data.load("standin", **asdict(ASSIGNMENT.images))
 
 
+# mistakes, right variants: `make verify` tries all, each graded as a submission; here is a sample
+
 CHECKS = [check.id for check in load_checks(FOLDER / "checks")]
 TASKS = list(dict.fromkeys(region.task for region in solution_regions(SOLUTION, MODULE)))
 LISTED = read_listed(FOLDER, {MODULE: SOLUTION}, CHECKS, TASKS)
@@ -62,12 +64,11 @@ LISTED = read_listed(FOLDER, {MODULE: SOLUTION}, CHECKS, TASKS)
 def test_listed_mistakes_fail_the_check_they_aim_at(tmp_path, images, aim):
     for model in (FOLDER / "models" / "standin").glob("*.pth"):
         shutil.copy(model, tmp_path)
-    for mistake in LISTED.mistakes:
-        if mistake.fails == aim:
-            needed = images if aim in WITH_DATA else None
-            assert run(tmp_path, mistake.sources[MODULE], ids=[aim], images=needed)[aim].status != "passed", mistake
+    needed = images if aim in WITH_DATA else None
+    for mistake in [mistake for mistake in LISTED.mistakes if mistake.fails == aim][::2]:
+        assert run(tmp_path, mistake.sources[MODULE], ids=[aim], images=needed)[aim].status != "passed", mistake
 
 
 def test_listed_right_variants_score_everything(tmp_path):
-    for right in LISTED.right[::3]:  # all as submissions: `make verify`
+    for right in LISTED.right[::6]:
         assert lost(run(tmp_path, right.sources[MODULE])) == {}, right
