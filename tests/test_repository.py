@@ -32,18 +32,24 @@ def test_the_conda_environment_is_in_step_with_the_project():
 
 
 def pins():
+    """Return the pinned versions by normalised name."""
     lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
-    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    found = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {normal(name): version for name, version in found}
+
+
+def normal(name):
+    return name.lower().replace("_", "-")
 
 
 def test_every_dependency_is_pinned_to_one_version():
     dev = [re.match(r"[\w-]+", line).group() for line in PROJECT["optional-dependencies"]["dev"]]
-    assert {name.lower() for name in [*requirements(), *dev]} <= {name.lower() for name in pins()}
+    assert {normal(name) for name in [*requirements(), *dev]} <= set(pins())
 
 
 def test_every_pinned_version_installs_on_the_oldest_python():
     oldest = re.fullmatch(r">=(\d+\.\d+)", PROJECT["requires-python"]).group(1)
-    installed = {dist.name.lower().replace("_", "-"): dist for dist in distributions()}
+    installed = {normal(dist.name): dist for dist in distributions()}
     here = {name: installed[name] for name in pins() if name in installed}
     assert len(here) > len(requirements())
     asked = {name: dist.metadata.get("Requires-Python") or "" for name, dist in here.items()}
