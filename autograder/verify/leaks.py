@@ -29,6 +29,8 @@ TOKEN = re.compile(
     r"""[A-Za-z]{0,2}(?:"[^"\n]*"|'[^'\n]*')|\d[\w.]*(?:(?<=[eE])[+-]\d+)?|\w+|[*/]{2}=?|[-+*/%@&|^<>=!]=|\S"""
 )
 """What counts as one token of a solution."""
+READABLE = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f\ufffd]{8,}")
+"""What can be read in a file of arrays or a picture: runs of eight characters and more."""
 COMPILED = {".pyc", ".pyo"}
 
 
@@ -100,7 +102,10 @@ def find_leaks(sources: Mapping[str, str], release: Path) -> list[str]:
         if path.suffix in COMPILED or content.startswith(importlib.util.MAGIC_NUMBER):
             leaks.append(f"{name}: compiled Python does not belong into a release: delete it")
             continue
-        for where, text in texts(name, content.decode("utf-8", "replace").replace("\r\n", "\n")):
+        decoded = content.decode("utf-8", "replace").replace("\r\n", "\n")
+        if "\0" in decoded:
+            decoded = "\n".join(READABLE.findall(decoded))
+        for where, text in texts(name, decoded):
             seen = list(views(text))
             for solution in wanted:
                 lines = [line for view in seen for line in solution.anywhere_in(view)]

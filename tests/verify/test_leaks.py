@@ -5,6 +5,7 @@ import json
 import py_compile
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -142,6 +143,13 @@ def test_compiled_python_is_refused_whatever_its_name(release):
     py_compile.compile(str(release / "layers.py"), str(release / "layers.pyc"))
     (release / "other.bin").write_bytes((release / "layers.pyc").read_bytes())
     assert [leak.split(":")[0] for leak in find_leaks(SOURCES, release)] == ["layers.pyc", "other.bin"]
+
+
+def test_a_solution_is_found_between_the_numbers_of_a_file_of_arrays(release):
+    numbers = np.random.default_rng(0).normal(size=50_000).astype(np.float32)
+    np.savez(release / "weights.npz", W1=numbers, note=np.frombuffer(BOTH.encode(), np.uint8), W2=numbers)
+    (leak,) = find_leaks(SOURCES, release)
+    assert leak.startswith("weights.npz:") and "the solution of scale (layers.py:4) stands here" in leak
 
 
 def test_pictures_are_let_pass(release):
