@@ -30,7 +30,6 @@ class Examination:
         seed: the course's secret seed.
         level: the isolation level of the jails.
         layers: the layers that are active.
-        until_lost: whether a submission's first lost check is its last; such records are for `verify` alone.
     """
 
     assignment: Assignment
@@ -40,7 +39,6 @@ class Examination:
     seed: bytes
     level: str
     layers: tuple[str, ...]
-    until_lost: bool = False
 
 
 PRESSED = ("timeout", "died", "not run")
@@ -54,6 +52,8 @@ def examine(
     start: Callable[[Mapping[str, bytes]], Jail],
     earlier: Record | None = None,
     stages: Stages | None = None,
+    *,
+    until_lost: bool = False,
 ) -> Record:
     """Run the checks on a submission and return its record.
 
@@ -65,6 +65,7 @@ def examine(
         earlier: an earlier record of the student's. Of files of checks whose key is still the same its results
             are kept, unless they may depend on what other checks cost.
         stages: gets what the processor time goes to.
+        until_lost: stop at the first check that is lost.
 
     Raises:
         ChecksBroken: the checks cannot be run; the author has to mend them.
@@ -86,7 +87,7 @@ def examine(
                 seed=examination.seed,
                 check_seconds=assignment.limits.check_seconds,
                 after_timeout_seconds=assignment.limits.after_timeout_seconds,
-                until_lost=examination.until_lost,
+                until_lost=until_lost,
                 kept=kept,
             ),
             on_result=(lambda result: None) if meter is None else (lambda result: meter.name(result.id)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,7 +53,7 @@ def grade(
     force: bool = False,
     dataset: str | None = None,
     accept_weaker: bool = False,
-    until_lost: bool = False,
+    until_lost: Collection[str] = (),
     profile: bool = False,
     scheduler: str = "",
     shared_files: bool = False,
@@ -70,7 +70,7 @@ def grade(
         force: grade again what is unchanged.
         dataset: "cifar10" or "standin"; the course's choice by default.
         accept_weaker: go on below the level that the course asks for.
-        until_lost: stop with a submission at the first check that it does not pass.
+        until_lost: the students with whose submissions to stop at the first check that is lost.
         profile: tell what the processor time of each submission goes to.
         scheduler: address of the scheduler of a Dask cluster, whose workers do the work then.
         shared_files: let those workers read the submissions themselves, under the path that they have here.
@@ -99,7 +99,9 @@ def grade(
         return partial(given, None) if force else partial(records.read, course, assignment.name, student)
 
     tasks = [
-        Task(student, key, partial(read_submission, course, assignment, student), earlier(student))
+        Task(
+            student, key, partial(read_submission, course, assignment, student), earlier(student), student in until_lost
+        )
         for student, key in todo
     ]
     records.tidy(course, assignment.name)
@@ -107,7 +109,7 @@ def grade(
         assignment, seed, dataset,
         isolation=isolation or course.grading.isolation,
         minimum=WEAKEST if accept_weaker else course.grading.minimum,
-        until_lost=until_lost, profile=profile,
+        profile=profile,
     )  # fmt: skip
     with _examiners(order, pool, scheduler, course.submitted if shared_files else None, tell) as examiners:
         for outcome in _examine_all(examiners, tasks):

@@ -23,7 +23,6 @@ class Order:
         dataset: "cifar10" or "standin".
         isolation: the level of the jail.
         minimum: the lowest level that will do.
-        until_lost: stop with a submission at the first check that it does not pass.
         profile: whether to tell what the processor time goes to.
     """
 
@@ -32,7 +31,6 @@ class Order:
     dataset: str
     isolation: str = "best"
     minimum: str = "process"
-    until_lost: bool = False
     profile: bool = False
 
 
@@ -53,12 +51,14 @@ class Task:
         key: what its record depends on, see `Basis.key`.
         read: reads the files; called when their turn comes.
         earlier: reads an earlier record of the student's, of which results may be kept.
+        until_lost: whether the first lost check is the last that runs; such records are for `verify` alone.
     """
 
     student: str
     key: str
     read: Callable[[], Submission]
     earlier: Callable[[], Record | None]
+    until_lost: bool = False
 
 
 @dataclass(frozen=True)

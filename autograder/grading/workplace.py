@@ -56,7 +56,7 @@ class Workplace:
             self._preloaded = self._ready(starting)
             stack.pop_all()
         level, layers = self._preloaded.level, self._preloaded.layers
-        self._examination = Examination(order.assignment, *prepared, order.seed, level, layers, order.until_lost)
+        self._examination = Examination(order.assignment, *prepared, order.seed, level, layers)
 
     @property
     def free(self) -> bool:
@@ -193,7 +193,9 @@ def _examine(examination: Examination, preloaded: Preloaded, task: Task, stages:
         if task.key != records.key_of(keys):
             return {"trouble": "the submission or the assignment changed meanwhile; grade it again"}
         start = lambda files: preloaded.start(files, jail_limits)  # noqa: E731
-        record = examine(examination, submission, keys, start, task.earlier(), stages)
+        record = examine(
+            examination, submission, keys, start, task.earlier(), stages, until_lost=task.until_lost
+        )
         return {"record": record, "profile": stages}
     except ChecksBroken as error:
         return {"trouble": f"the checks cannot be run: {error}"}

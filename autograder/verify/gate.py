@@ -107,22 +107,14 @@ def _verify(
     mistakes, right = _numbered("mistake", listed.mistakes), _numbered("right", listed.right)
     automatic = _numbered("automatic", _automatic(sources, own, listed, sample))
     everything: dict[str, Mistake | Right | Mutant] = {**mistakes, **right, **automatic}
-    attempts = [Attempt(student, one.sources) for student, one in everything.items()]
-    of_author = len(mistakes) + len(right)
-    verdicts = try_all(course, assignment, dataset, attempts[:of_author], _part(watch, 0, len(attempts)))
-    rest = _part(watch, of_author, len(attempts))
-    verdicts |= try_all(course, assignment, dataset, attempts[of_author:], rest, until_lost=True)
+    attempts = [Attempt(student, one.sources, until_lost=student in automatic) for student, one in everything.items()]
+    verdicts = try_all(course, assignment, dataset, attempts, watch)
     for student, one in everything.items():
         if verdicts[student].trouble:
             yield Finding(False, f"{one} was not graded: {verdicts[student].trouble}")
     yield from _mistakes(_graded(mistakes, verdicts), checks)
     yield from _right(_graded(right, verdicts))
     yield from _killed(_graded(automatic, verdicts), listed, complete=sample is None)
-
-
-def _part(watch: Watch, before: int, total: int) -> Watch:
-    """Return what watches a part of the trial, which others come before."""
-    return lambda done, _: watch(before + done, total)
 
 
 def _agree(course: Course, assignment: Assignment) -> Finding:

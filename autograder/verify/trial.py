@@ -23,11 +23,19 @@ Watch = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Attempt:
-    """A submission to try: an id, the text of each module, and whether the saved models lie beside them."""
+    """A submission to try.
+
+    Attributes:
+        student: its id.
+        sources: the text of each module.
+        with_models: whether the saved models lie beside them.
+        until_lost: whether the first check that it loses says enough.
+    """
 
     student: str
     sources: Mapping[str, str]
     with_models: bool = True
+    until_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,6 @@ def try_all(
     dataset: str,
     attempts: Sequence[Attempt],
     watch: Watch = lambda done, total: None,
-    *,
-    until_lost: bool = False,
 ) -> dict[str, Verdict]:
     """Grade attempts in a course folder of their own and return the verdict on each, by student id.
 
@@ -62,7 +68,6 @@ def try_all(
         dataset: "cifar10" or "standin".
         attempts: what was handed in.
         watch: told how many are graded.
-        until_lost: whether the first check that an attempt loses says enough.
 
     Raises:
         UserError: nothing can be graded; the text says why.
@@ -79,9 +84,10 @@ def try_all(
         watch(0, len(attempts))
         verdicts: dict[str, Verdict] = {}
         students = [attempt.student for attempt in attempts]
+        hasty = {attempt.student for attempt in attempts if attempt.until_lost}
         with Pool() as pool:
             for outcome in grade(
-                made_up, assignment, students, pool, dataset=dataset, accept_weaker=True, until_lost=until_lost
+                made_up, assignment, students, pool, dataset=dataset, accept_weaker=True, until_lost=hasty
             ):
                 verdicts[outcome.student] = _verdict(outcome)
                 watch(len(verdicts), len(attempts))

@@ -1,8 +1,6 @@
 """The author's gate lets a fit assignment through and refuses every other, saying what to mend."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -16,6 +14,7 @@ from autograder.course import init_course
 from autograder.errors import UserError
 from autograder.release.build import generate
 from autograder.verify import verify
+from tests.command import kit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("verify")
@@ -55,10 +54,7 @@ def course(fit, tmp_path):
 
 
 def command(course, *options):
-    return subprocess.run(
-        [sys.executable, "-m", "autograder", "verify", "tiny", "--course", str(course.root), *options],
-        cwd=REPOSITORY, env={**os.environ, "TOOLBOX_DATA": "standin"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return kit(course, "verify", "tiny", *options, environment={**os.environ, "TOOLBOX_DATA": "standin"})
 
 
 def test_a_fit_assignment_passes_with_figures_for_each_kind(fit):
@@ -337,7 +333,7 @@ def test_what_is_broken_is_refused_with_its_file_and_what_to_do(course, monkeypa
     assert any(all(part in text for part in named) for text in refused(course))
 
 
-def none_lost(course, assignment, dataset, attempts, watch=None, until_lost=False):
+def none_lost(course, assignment, dataset, attempts, watch=None):
     """Stand in for the trial where it is of no interest: nothing is lost, and nothing earned."""
     from autograder.verify.trial import Verdict
 
@@ -363,7 +359,7 @@ def test_a_leak_from_the_checks_is_found_in_the_fresh_release(course, monkeypatc
 def test_a_submission_without_a_record_is_refused_by_name(course, monkeypatch):
     from autograder.verify.trial import Verdict
 
-    def without(course, assignment, dataset, attempts, watch=None, until_lost=False):
+    def without(course, assignment, dataset, attempts, watch=None):
         return {a.student: Verdict(trouble="it ended early" if a.student == "mistake-0001" else "") for a in attempts}
 
     monkeypatch.setattr("autograder.verify.gate.try_all", without)
