@@ -1,6 +1,9 @@
 """What tests share: where the real data set is, and how many threads torch may take."""
 
 import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded: the suite runs on every core already
+
 import shutil
 import signal
 import tarfile
@@ -15,8 +18,7 @@ BESIDE = REPOSITORY.parent / "shared" / "data" / "cifar-10-python.tar.gz"
 """Where the real CIFAR-10 may lie beside the checkout."""
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job hands on that Ctrl-C is ignored
-torch.set_num_threads(1)  # the suite runs on every core already
-os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 
 def _unpack(archive: Path) -> Path:

@@ -14,6 +14,7 @@ from autograder.course import Course, init_course, open_course, secret_seed
 from autograder.grading import records
 from autograder.grading.submission import read_submission
 from autograder.nbgrader.run import load_config
+from tests.command import run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -154,17 +155,12 @@ def write_record(course: Course, content: dict) -> None:
     records.write(course, {**content, "key": key})
 
 
-def nbgrader(course: Course, *arguments: str) -> subprocess.CompletedProcess:
+def nbgrader(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run an nbgrader command in the course folder."""
     modules = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=course.root,
-        env={**os.environ, "PYTHONPATH": modules, "PATH": programs},
-        capture_output=True,
-        text=True,
-    )
+    environment = {**os.environ, "PYTHONPATH": modules, "PATH": programs}
+    return run("nbgrader", *arguments, cwd=course.root, environment=environment)
 
 
 def press(course: Course, button: str, student: str) -> dict:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
 from autograder.grading import records
-from tests.tiny_course import REPOSITORY
-
-
-def command(course):
-    return [sys.executable, "-m", "autograder", "grade", "tiny", "--quiet", "--course", str(course.root)]
+from tests.command import REPOSITORY, command, kit
 
 
 def grade(course, *before, options=(), quiet=True):
     """Run the command, with others before it that lead to it, and return how it ended."""
+    words = ["grade", "tiny", *(["--quiet"] if quiet else []), *options]
+    if not before:
+        return kit(course, *words)
     return subprocess.run(
-        [*before, *(word for word in command(course) if quiet or word != "--quiet"), *options], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
+        [*before, *command(course, *words)], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
     )
 
 

@@ -16,7 +16,8 @@ from autograder import gradebook
 from autograder.errors import UserError
 from autograder.gradebook import connection, rows
 from autograder.grading import records
-from tests.crash.grading import command, grade, scores
+from tests.command import command
+from tests.crash.grading import grade, scores
 from tests.tiny_course import REPOSITORY, record, submit, write_record
 
 EVERYBODY = {"ann": 4, "ben": 4, "cleo": 4}
@@ -141,7 +142,7 @@ def test_records_without_rows_are_entered_by_the_next_run(course):
 
 
 def test_two_runs_at_once_lose_nothing(course):
-    both = [subprocess.Popen(command(course), cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [subprocess.Popen(command(course, "grade", "tiny", "--quiet"), cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [one.communicate(timeout=120)[1] for one in both]
     assert [one.returncode for one in both] == [0, 0], said
     assert scores(course) == entered(course) == EVERYBODY
@@ -156,7 +157,7 @@ def test_ctrl_c_does_not_wait_for_what_is_busy(course, busy):
     else:
         module = submit(course, "dora") / "tiny.py"
         module.write_text("def double(x):\n    return sum(iter(lambda: 0, 1))\n")  # never out of C
-    running = subprocess.Popen(command(course), cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(command(course, "grade", "tiny", "--quiet"), cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
     wanted = 1 if busy == "the gradebook" else 3
     while len(scores(course)) < wanted:
         assert running.poll() is None

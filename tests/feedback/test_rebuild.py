@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from command import command, kit
 from nbgrader.api import Gradebook
 from pages import enter, graded
-from tiny_course import REPOSITORY, submit, tree
+from tiny_course import submit, tree
 
 from autograder import gradebook
 from autograder.grading import records
+from tests.command import REPOSITORY, command, kit
 
 CLASS = ("alice", "bob", "carol", "dora")
 

@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 
-from command import kit
 from pages import enter
-from tiny_course import REPOSITORY, submit, tree
+from tiny_course import submit, tree
+
+from tests.command import REPOSITORY, kit
 
 PAGE = "tiny/tiny.html"
 CLASS = [f"student{number:02d}" for number in range(10)]  # more than one process writes

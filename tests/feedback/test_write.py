@@ -3,7 +3,6 @@
 import os
 
 import pytest
-from command import kit
 from nbgrader.api import Gradebook
 from pages import Parts, enter, graded
 from tiny_course import nbgrader, press, record, submit, tree, write_record
@@ -12,6 +11,7 @@ from autograder import gradebook
 from autograder.assignment import load_assignment
 from autograder.feedback import graded_students, write_pages
 from autograder.grading.pool import Pool
+from tests.command import kit
 
 PAGE = "tiny/tiny.html"
 

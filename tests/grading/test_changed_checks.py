@@ -1,7 +1,11 @@
 """After a change to one file of checks only its checks run, and records are those of grading everything."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from autograder.course import open_course
 from autograder.grading import records
 from tests.crash.grading import grade
 from tests.tiny_course import make_course
@@ -26,11 +30,13 @@ SUBMISSIONS = {
     "broken": "def double(x:\n",
 }
 DIFFER = {"kept", "cpu_seconds"}
+pytestmark = pytest.mark.xdist_group("changed checks")
 
 
-@pytest.fixture
-def course(tmp_path):
-    course = make_course(tmp_path)
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """Return a course that is graded, and its records."""
+    course = make_course(tmp_path_factory.mktemp("first"))
     folder = course.assignments / "tiny"
     (folder / "checks" / "test_tiny.py").unlink()
     text = (folder / "assignment.toml").read_text().replace("points = 4", "points = 5")
@@ -42,7 +48,18 @@ def course(tmp_path):
     for student, module in SUBMISSIONS.items():
         (course.submitted / student / "tiny").mkdir(parents=True)
         (course.submitted / student / "tiny" / "tiny.py").write_text(module)
-    return course
+    return course, graded(course)
+
+
+@pytest.fixture
+def course(first, tmp_path):
+    """Return a copy of that course, to be changed."""
+    return open_course(Path(shutil.copytree(first[0].root, tmp_path / "course")))
+
+
+@pytest.fixture
+def before(first):
+    return first[1]
 
 
 def write_check(course, number, **words):
@@ -60,8 +77,7 @@ def shown(record):
     return {name: value for name, value in record.items() if name not in DIFFER} | {"checks": checks}
 
 
-def test_only_the_checks_of_a_changed_file_run(course):
-    before = graded(course)
+def test_only_the_checks_of_a_changed_file_run(course, before):
     assert all(record["kept"] == [] for record in before.values())
     write_check(course, 2, name="triple", points=1, needs=["double"], factor=3.5)
     after = graded(course)
@@ -74,8 +90,7 @@ def test_only_the_checks_of_a_changed_file_run(course):
     assert {s: shown(record) for s, record in after.items()} == {s: shown(record) for s, record in whole.items()}
 
 
-def test_a_kept_result_says_what_is_to_be_mended_first_now(course):
-    before = graded(course)
+def test_a_kept_result_says_what_is_to_be_mended_first_now(course, before):
     assert before["wrong"]["checks"][1]["message"].startswith("First mend `double`, which this check needs. ")
     write_check(course, 1, name="double", points=4, needs=[], factor=2.5)
     after = graded(course)
@@ -88,7 +103,6 @@ def test_a_kept_result_says_what_is_to_be_mended_first_now(course):
 
 
 def test_everything_runs_again_after_a_change_to_the_submission_or_to_what_checks_share(course):
-    graded(course)
     (course.submitted / "right" / "tiny" / "tiny.py").write_text(RIGHT + "# done\n")
     after = graded(course)
     assert after["right"]["kept"] == []
@@ -98,7 +112,6 @@ def test_everything_runs_again_after_a_change_to_the_submission_or_to_what_check
 
 
 def test_a_damaged_record_is_made_anew(course):
-    graded(course)
     path = records.path(course, "tiny", "right")
     path.write_text(path.read_text().replace('"why": ""', '"why": "luck"'))
     write_check(course, 2, name="triple", points=1, needs=["double"], factor=3.5)

@@ -23,8 +23,9 @@ from autograder.grading.grade import grade
 from autograder.grading.pool import Pool
 from autograder.release.build import generate
 from autograder.sandbox import tree
-from tests.crash.grading import command, scores
+from tests.command import command
 from tests.crash.grading import grade as grade_here
+from tests.crash.grading import scores
 from tests.tiny_course import REPOSITORY, make_course, submit
 
 pytestmark = [
@@ -180,7 +181,7 @@ def test_a_scheduler_that_is_not_there_is_named(course, monkeypatch):
 
 def graded_at(course, address):
     return subprocess.Popen(
-        [*command(course), "--scheduler", address], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True
+        [*command(course, "grade", "tiny", "--quiet"), "--scheduler", address], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True
     )
 
 

@@ -20,17 +20,15 @@ from autograder.grading import records
 from autograder.nbgrader.run import load_config
 from autograder.release.build import generate
 from examples.fully_connected_class import CLASS, MODULE, NAME, write_class
+from tests.command import run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("grading")
 
 
 def autograder(*arguments, course=None, **environment):
-    where = ["--course", str(course.root)] if course else []
-    return subprocess.run(
-        [sys.executable, "-m", "autograder", *arguments, *where], cwd=REPOSITORY,
-        env={**os.environ, **environment}, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    where = ["--course", course.root] if course else []
+    return run("autograder", *arguments, *where, environment={**os.environ, **environment})
 
 
 @pytest.fixture(scope="module")
@@ -145,15 +143,6 @@ def start_anew(course):
     generate(course, NAME)
 
 
-def test_formgraders_button_leaves_the_same_rows(course):
-    before = rows(course, NAME)
-    start_anew(course)
-    api = NbGraderAPI(config=load_config(course))
-    answers = {student: api.autograde(NAME, student)["success"] for student in before}
-    assert answers == {student: student != "no_notebook" for student in before}
-    assert rows(course, NAME) == before
-
-
 def test_nbgrader_alone_grades_the_class_too(course):
     """With neither records nor rows, `nbgrader autograde` does the whole work."""
     before = rows(course, NAME)
@@ -161,6 +150,16 @@ def test_nbgrader_alone_grades_the_class_too(course):
     command = [sys.executable, "-m", "nbgrader", "autograde", NAME, "--force"]
     subprocess.run(command, cwd=course.root, capture_output=True, timeout=300, check=False)
     assert rows(course, NAME) == before
+
+
+def test_formgraders_button_leaves_the_same_rows(course):
+    students = ["complete", "endless_loop", "no_notebook", "syntax_error"]
+    before = rows(course, NAME)
+    start_anew(course)
+    api = NbGraderAPI(config=load_config(course))
+    answers = {student: api.autograde(NAME, student)["success"] for student in students}
+    assert answers == {student: student != "no_notebook" for student in students}
+    assert {student: rows(course, NAME)[student] for student in students} == {s: before[s] for s in students}
 
 
 def test_what_has_not_changed_is_not_graded_again(course):

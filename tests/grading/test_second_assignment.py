@@ -13,6 +13,7 @@ from autograder.grading import records
 from autograder.nbgrader.run import load_config
 from autograder.release.build import generate
 from examples.convolutional_class import CLASS, FIRST, MODULE, NAME, write_class
+from tests.command import kit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("second assignment")
@@ -38,13 +39,6 @@ LOST = {
 """The checks that lose points, by student; the starter loses all, and the cheater what it cheats at."""
 
 
-def autograder(command, course, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "autograder", command, NAME, "--course", str(course.root), *arguments],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
     """Make a course on the stand-in, with short limits, released, its example class handed in and graded."""
@@ -55,7 +49,7 @@ def course(tmp_path_factory):
     toml.write_text(short.replace("timeout_seconds = 10 ", "timeout_seconds = 6 "))
     generate(made, NAME)
     write_class(made.root, "standin")
-    done = autograder("grade", made)
+    done = kit(made, "grade", NAME)
     assert done.returncode == 0, done.stderr
     return open_course(made.root)
 
@@ -99,7 +93,7 @@ def test_nbgrader_and_formgrader_leave_the_same_rows(course):
 
 
 def test_every_student_gets_a_page(course):
-    done = autograder("feedback", course)
+    done = kit(course, "feedback", NAME)
     assert done.returncode == 0, done.stderr
     pages = {path.parts[-3]: path.read_text() for path in course.feedback.glob(f"*/{NAME}/*.html")}
     assert set(pages) == set(CLASS)

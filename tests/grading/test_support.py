@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,15 +10,13 @@ from tiny_course import make_course, submit
 from autograder.assignment import load_assignment
 from autograder.grading import records
 from autograder.release.build import generate
+from tests.command import kit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def grade(course):
-    done = subprocess.run(
-        [sys.executable, "-m", "autograder", "grade", "tiny", "--course", str(course.root), "--json"],
-        cwd=REPOSITORY, env={**os.environ, "TOOLBOX_DATA": "standin"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = kit(course, "grade", "tiny", "--json", environment={**os.environ, "TOOLBOX_DATA": "standin"})
     assert done.returncode == 0, done.stderr[-500:]
     return {record["student"]: record for record in map(json.loads, done.stdout.splitlines())}
 

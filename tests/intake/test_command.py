@@ -1,19 +1,17 @@
 """`autograder collect`, from a download to a record."""
 
 import json
-import subprocess
-import sys
 
 from tiny_course import make_course, source_notebook, submit, tree
 from zips import GOOD, LINK, Item, zip_of
 
+from tests.command import kit as run_kit
 from toolbox.handin.archive import pack
 
 
 def kit(course, *arguments):
     """Run the kit's own command."""
-    command = [sys.executable, "-m", "autograder", *arguments, "--course", str(course.root)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_kit(course, *arguments)
     assert "Traceback" not in done.stderr
     return done
 

@@ -13,6 +13,7 @@ from tiny_course import cell_metadata, nbgrader, press, record, submit, tree, wr
 from autograder import gradebook
 from autograder.grading import records
 from autograder.release.build import generate
+from tests.command import kit
 
 FRACTIONS = {"alice": "4", "bob": "8/3", "carol": "0", "dave": "1", "eve": "1/3"}
 
@@ -207,6 +208,5 @@ def test_pending_submissions_are_graded_once_for_the_whole_class(course):
         assert records.is_current(course, "tiny", student)
         assert gradebook.rows(course, "tiny")[student]["double"] == (4.0, None, False, 4.0)
     before = gradebook.rows(course, "tiny"), comments(course)
-    command = [sys.executable, "-m", "autograder", "grade", "tiny", "--course", str(course.root), "--quiet"]
-    assert subprocess.run(command).returncode == 0
+    assert kit(course, "grade", "tiny", "--quiet").returncode == 0
     assert (gradebook.rows(course, "tiny"), comments(course)) == before

@@ -2,8 +2,6 @@
 
 import csv
 import io
-import subprocess
-import sys
 
 import pytest
 from nbgrader.api import Gradebook
@@ -12,6 +10,7 @@ from tiny_course import nbgrader, record, submit
 from autograder import gradebook
 from autograder.assignment import load_assignment
 from autograder.export import as_csv
+from tests.command import kit
 
 
 @pytest.fixture
@@ -71,8 +70,7 @@ def test_a_late_penalty_is_subtracted_once(graded):
 
 def test_the_command_prints_or_writes_the_table(graded):
     def export(*arguments):
-        command = [sys.executable, "-m", "autograder", "export", "tiny", "--course", str(graded.root), *arguments]
-        return subprocess.run(command, capture_output=True, encoding="utf-8")
+        return kit(graded, "export", "tiny", *arguments)
 
     expected = as_csv(graded, load_assignment(graded, "tiny"))
     assert export().stdout == expected

@@ -1,7 +1,5 @@
 """What a person entered outlives whatever is made again: grades, releases, submissions."""
 
-import subprocess
-import sys
 
 import nbformat
 import pytest
@@ -10,6 +8,7 @@ from tiny_course import nbgrader, press, record, submit, write_record
 
 from autograder import gradebook
 from autograder.release.build import generate
+from tests.command import kit
 
 ENTERED = (1.5, 0.5, "Well said.", 3.0)
 
@@ -38,14 +37,13 @@ def entered(course):
         return why.manual_score, why.extra_credit, comment.manual_comment, double.manual_score
 
 
-def kit(course, *arguments):
-    command = [sys.executable, "-m", "autograder", *arguments, "--course", str(course.root), "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True)
+def again(course, *arguments):
+    done = kit(course, *arguments, "--quiet")
     assert done.returncode == 0, done.stderr
 
 
 def test_it_outlives_grading_again(marked):
-    kit(marked, "grade", "tiny", "--force")
+    again(marked, "grade", "tiny", "--force")
     assert gradebook.rows(marked, "tiny")["alice"]["double"][0] == 4.0
     assert entered(marked) == ENTERED
     done = nbgrader(marked, "autograde", "tiny", "--force")
@@ -85,7 +83,7 @@ def test_it_outlives_a_new_submission_and_is_marked_for_another_look(marked, way
     folder = submit(marked, "alice", answer="Because of something else.")
     (folder / "timestamp.txt").write_text("2031-02-04 04:05:06.000000 UTC")
     if way == "kit":
-        kit(marked, "grade", "tiny")
+        again(marked, "grade", "tiny")
     else:
         write_record(marked, record("alice", "1"))
         if way == "nbgrader":
@@ -100,5 +98,5 @@ def test_it_outlives_a_new_submission_and_is_marked_for_another_look(marked, way
 
 def test_it_outlives_a_submission_whose_notebook_is_gone(marked):
     (submit(marked, "alice") / "tiny.ipynb").unlink()
-    kit(marked, "grade", "tiny")
+    again(marked, "grade", "tiny")
     assert entered(marked) == ENTERED

@@ -16,6 +16,8 @@ import pytest
 from nbformat.v4 import new_code_cell
 from tiny_course import UNANSWERED, nbgrader, submit
 
+from tests.command import run
+
 RIGHT = "def double(x):\n    return 2 * x\n"
 SUCCESS = "Success! Your notebook passes all the tests.\n"
 TRAINING = "open('ran.txt', 'w').close()\nraise RuntimeError('a cell of the notebook was run')"
@@ -57,13 +59,7 @@ def environment(**more):
 
 def validate(folder, **more):
     """Run `nbgrader validate` there and return what it printed and what it logged."""
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", "validate", "tiny.ipynb"],
-        cwd=folder,
-        env=environment(**{"PYTHONIOENCODING": "utf-8", **more}),
-        capture_output=True,
-        encoding="utf-8",
-    )
+    done = run("nbgrader", "validate", "tiny.ipynb", cwd=folder, environment=environment(**more))
     assert "Traceback" not in done.stdout + done.stderr and "\x1b" not in done.stdout
     assert not (folder / "ran.txt").exists()
     return done.stdout, done.stderr
