@@ -21,6 +21,7 @@ class Assignment:
     Attributes:
         points: what the checks add up to.
         written: what the written questions of the notebook add up to, which a person grades.
+        preload: installed modules that jails find imported.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Assignment:
     title: str
     points: int
     written: int
+    preload: tuple[str, ...]
     files: Files
     limits: Limits
     forbidden: Forbidden
@@ -71,6 +73,7 @@ def load_assignment(course: Course, name: str) -> Assignment:
         manifest.title,
         manifest.points,
         manifest.written,
+        manifest.preload,
         manifest.files,
         manifest.limits,
         manifest.forbidden,

@@ -33,7 +33,8 @@ def test_what_is_left_out_has_a_default(tmp_path):
 def test_everything_that_is_said_is_read(tmp_path):
     manifest = load(
         tmp_path,
-        LEAST
+        'preload = ["torch.fft"]\n'
+        + LEAST
         + """\
 models = ["best.pth"]
 support = ["helper.py"]
@@ -48,6 +49,7 @@ names = ["torch.nn", ".backward"]
 accuracy = 0.5
 """,
     )
+    assert manifest.preload == ("torch.fft",)
     assert manifest.files.models == ("best.pth",)
     assert manifest.files.extra == ("figures/*.png",)
     assert (manifest.limits.check_seconds, manifest.limits.memory_mb) == (2.5, 512)
@@ -59,6 +61,7 @@ accuracy = 0.5
     ("text", "named"),
     [
         ("written = -1\n" + LEAST, ["written is -1", "zero or more"]),
+        ("preload = ['../x']\n" + LEAST, ["preload is '../x'", "installed module"]),
         ("title = 'x'\npoints = 1\n", ["files", "is missing"]),
         (LEAST.replace("10", "0"), ["points is 0", "whole number above zero"]),
         (LEAST.replace("10", "true"), ["points is True"]),

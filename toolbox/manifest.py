@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 DataSet = Literal["cifar10", "standin"]
 Policy = Literal["warn", "zero"]
 
+INSTALLED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 MODULE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.py")
 CHECK_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -92,12 +93,16 @@ class Images:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that an `assignment.toml` says."""
+    """Everything that an `assignment.toml` says.
+
+    `preload` names installed modules that jails find imported, beside PyTorch and NumPy.
+    """
 
     title: str
     points: int
     files: Files
     written: int = 0
+    preload: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     forbidden: Forbidden = field(default_factory=Forbidden)
     images: Images = field(default_factory=Images)
@@ -119,6 +124,7 @@ def load_manifest(path: Path) -> Manifest:
         points=top.whole("points"),
         files=_files(top.table("files", required=True)),
         written=top.whole("written", 0, least=0),
+        preload=top.names("preload", INSTALLED, "the name of an installed module, such as torch.fft"),
         limits=_limits(top.table("limits")),
         forbidden=_forbidden(top.table("forbidden")),
         images=_images(top.table("images")),

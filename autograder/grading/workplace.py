@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import importlib
 import io
 import os
 import traceback
@@ -32,7 +33,7 @@ from toolbox.checks import ChecksBroken, Collection, LocalBackend, Setting
 EXAMINER_SECONDS = 900
 """A backstop: what an examiner may take before it is given up; the checks' own limits come far earlier."""
 PRELOADED = ("torch", "numpy", "toolbox.solver", "toolbox.losses", "toolbox.gradients")
-"""What jails find imported: student modules use little else."""
+"""What jails find imported: student modules use little else. An assignment names what its own use besides."""
 
 
 class Workplace:
@@ -91,7 +92,7 @@ class Workplace:
 
     def _start(self, asked: str) -> Preloaded:
         with _in_words():
-            return Preloaded(asked, PRELOADED, wait=False)
+            return Preloaded(asked, (*PRELOADED, *self._order.assignment.preload), wait=False)
 
     def _ready(self, preloaded: Preloaded) -> Preloaded:
         with _in_words():
@@ -134,6 +135,13 @@ def _prepare(order: Order) -> tuple[Basis, Collection, data.Data]:
     torch.set_num_threads(1)
     keep_freed_memory()
     basis = records.basis(assignment, order.seed, order.dataset)
+    for name in assignment.preload:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise UserError(
+                f"{assignment.toml}: preload names {name}, which cannot be imported here: {error}. Nothing is graded."
+            ) from None
     try:
         collection = Collection(assignment.checks)
         images = assignment.images

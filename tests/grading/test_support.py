@@ -62,3 +62,18 @@ def test_a_changed_support_or_extra_file_has_everybody_graded_again(course):
         (toml.parent / "helper.py").write_text(helper)
         keys.append(records.basis(load_assignment(course, "tiny"), b"seed", "standin").common)
     assert len(set(keys)) == 3 and keys[2] == keys[3]
+
+
+def test_an_assignments_modules_are_imported_before_student_code_is(course):
+    (submit(course, "curious") / "tiny.py").write_text(
+        "import sys\n\n\ndef double(x):\n    return 2 * x if 'wave' in sys.modules else None\n"
+    )
+    assert grade(course)["curious"]["score"] == 0
+    toml = course.assignments / "tiny" / "assignment.toml"
+    text = toml.read_text()
+    toml.write_text('preload = ["wave"]\n' + text)
+    assert grade(course)["curious"]["score"] == 4
+    toml.write_text('preload = ["waves"]\n' + text)
+    done = kit(course, "grade", "tiny", environment={**os.environ, "TOOLBOX_DATA": "standin"})
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"{toml}: preload names waves, which cannot be imported here: " in done.stderr
