@@ -20,7 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
     `check`: 0 if every check passed, 1 if not. `submit`: 0 if every file is there and readable, 1 if not.
     Both: 2 if there is nothing to work on, 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 2
     try:
         return _submit(options) if options.command == "submit" else _check(options)
     except KeyboardInterrupt:
@@ -41,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m toolbox", description="Check and pack your work. Start it in the folder of the assignment."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     check = commands.add_parser(
         "check",
         help="run the public checks on your modules",
@@ -66,7 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     submit.add_argument("--no-checks", action="store_true", help="only pack and look; do not run the checks")
     for command in (check, submit):
         command.add_argument("--folder", type=Path, help="the folder of the assignment (default: this one)")
-        command.add_argument("--data", choices=("cifar10", "standin"), help="which data set (default: cifar10)")
+        command.add_argument(
+            "--data",
+            choices=("cifar10", "standin"),
+            help="which images (default: what the environment variable TOOLBOX_DATA says, else cifar10, which is "
+            "looked for in the folder that CIFAR10_DIR names)",
+        )
     return parser
 
 

@@ -98,6 +98,6 @@ def _problem(address: URL, error: SQLAlchemyError) -> str:
     if "not a database" in reason or "malformed" in reason:
         return (
             f"{where}: the gradebook is damaged ({reason}). Put it back from a copy. Without one, move it away and "
-            "grade again: automatic scores are entered anew, what a person entered is lost."
+            "run `autograder rebuild NAME`: automatic scores are entered anew, what a person entered is lost."
         )
     return f"{where}: the gradebook cannot be used: {reason}. Mend this and try again."

@@ -64,6 +64,7 @@ def save(
             book = _Book(gradebook.db, course, assignment, released)
             for record in itertools.chain(first, records):
                 student = record["student"]
+                book.demand_cells(record)
                 try:
                     standing, new = book.enter(record, known=student in unchanged)
                 except OSError as error:  # of one submission; what is wrong with the gradebook itself concerns all
@@ -87,10 +88,24 @@ class _Book:
         self._course = course
         self._assignment = assignment
         self._released = released
+        self._cells = {cell.metadata.nbgrader.grade_id for cell in released.cells if "nbgrader" in cell.metadata}
         penalties = AssignLatePenalties(config=load_config(course))
         penalties.init_plugin()
         self._late_penalty = penalties.plugin_inst.late_submission_penalty
         self._there: tuple[Sheet, dict[str, Rows]] | None = None
+
+    def demand_cells(self, record: Mapping[str, Any]) -> None:
+        """Demand a cell for each check of a record; without one its points would go nowhere.
+
+        Raises:
+            UserError: there is none; the text says what to do.
+        """
+        if lacking := sorted(check["id"] for check in record["checks"] if check["id"] not in self._cells):
+            notebook = self._course.source / self._assignment.name / self._assignment.files.notebook
+            raise UserError(
+                f"{notebook}: the released notebook has no grade cell for {', '.join(lacking)}. See that this one has, "
+                f"and run `autograder release {self._assignment.name}`."
+            )
 
     def enter(self, record: Mapping[str, Any], known: bool) -> tuple[Standing, bool]:
         """Enter a submission; return what the gradebook holds of it then, and whether any of that is new."""

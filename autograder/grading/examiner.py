@@ -16,6 +16,7 @@ from autograder.grading.submission import Submission
 from autograder.sandbox import Interrupted, Jail
 from toolbox.checks import CheckResult, ChecksBroken, Collection, Setting, from_json, rounded, total
 from toolbox.data import Data
+from toolbox.handin.notebook import answers_gone
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def examine(
         _score_zero(results, backend.forbidden[0])
     notices = [
         *submission.problems.values(),
+        *_answers_gone(submission, assignment),
         *map(_not_looked_at, submission.others),
         *backend.forbidden[:20],
         *backend.notices,
@@ -146,6 +148,12 @@ def _kept(examination: Examination, keys: Mapping[str, str], earlier: Record) ->
     if any(result.why == "not run" for result in results) or not isinstance(earlier.get("notices"), list):
         return []
     return [result for result in results if examination.collection.files.get(result.id) in same]
+
+
+def _answers_gone(submission: Submission, assignment: Assignment) -> list[str]:
+    name = assignment.files.notebook
+    gone = answers_gone(submission.files.get(name, b""), assignment.written)
+    return [f"`{name}`: {gone}. What was written there is not graded."] if gone else []
 
 
 def _not_looked_at(name: str) -> str:

@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tiny_course import make_course, submit
+from tiny_course import make_course, source_notebook, submit
 
+from autograder import gradebook
 from autograder.assignment import load_assignment
 from autograder.grading import records
 from autograder.release.build import generate
@@ -77,3 +78,32 @@ def test_an_assignments_modules_are_imported_before_student_code_is(course):
     done = kit(course, "grade", "tiny", environment={**os.environ, "TOOLBOX_DATA": "standin"})
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert f"{toml}: preload names waves, which cannot be imported here: " in done.stderr
+
+
+@pytest.mark.parametrize("metadata", [{}, {"nbgrader": {"grade": True, "solution": True, "points": -(10**400)}}])
+def test_a_written_answer_whose_cell_lost_its_marks_is_a_notice(course, metadata):
+    (submit(course, "honest") / "tiny.ipynb").write_text(json.dumps(source_notebook()))
+    notebook = source_notebook()
+    for cell in notebook["cells"]:
+        cell["metadata"] = metadata
+    (submit(course, "copied") / "tiny.ipynb").write_text(json.dumps(notebook))
+    records = grade(course)
+    said = (
+        "`tiny.ipynb`: a cell for a written answer is gone: those that are left make up 0 of 2 points. "
+        "What was written there is not graded."
+    )
+    assert said in records["copied"]["notices"] and said not in records["honest"]["notices"]
+
+
+def test_a_check_without_a_cell_in_the_gradebook_is_no_score_that_disappears(course):
+    submit(course, "honest")
+    grade(course)
+    folder = course.assignments / "tiny"
+    check = (folder / "checks" / "test_tiny.py").read_text()
+    (folder / "checks" / "test_more.py").write_text(check.replace("test_double", "test_more"))
+    text = (folder / "assignment.toml").read_text()
+    (folder / "assignment.toml").write_text(text.replace("points = 4", "points = 8"))
+    done = kit(course, "grade", "tiny", environment={**os.environ, "TOOLBOX_DATA": "standin"})
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "the released notebook has no grade cell for more." in done.stderr and "autograder release tiny" in done.stderr
+    assert gradebook.rows(course, "tiny")["honest"]["double"][0] == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,10 +81,25 @@ def graded(
             positive, edges that outweigh the core, …).
     """
 
+    def _mistyped() -> dict[str, bool]:
+        return {
+            "is worth points that are not a whole number": type(points) is not int,
+            "has a hint that is not a text": not isinstance(hint, str),
+            "has cases that were not made by case(…)": not all(isinstance(kind, CaseKind) for kind in cases),
+            "has a case whose weight is not a positive whole number": any(
+                isinstance(kind, CaseKind) and type(kind.weight) is not int for kind in cases
+            ),
+            "has a tolerance that is not a number above zero": type(tolerance) not in (int, float, type(None)),
+            "has trials that are not a whole number": type(trials) is not int,
+        }
+
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         name = function.__name__
-        sentence = (inspect.getdoc(function) or "").split("\n")[0].strip()
         where = f"{inspect.getsourcefile(function)}: {name}"
+        for problem, found in _mistyped().items():
+            if found:
+                raise DeclarationError(f"{where} {problem}.")
+        sentence = (inspect.getdoc(function) or "").split("\n")[0].strip()
         edges = sum(kind.weight for kind in cases if kind.edge)
         everything = sum(kind.weight for kind in cases)
         wrong = {
@@ -91,6 +107,7 @@ def graded(
             "has no sentence as the first line of its docstring": not sentence,
             "has no hint": not hint.strip(),
             "is worth no points": points < 1,
+            "has a tolerance that is not a number above zero": tolerance is not None and not 0 < tolerance < math.inf,
             "has no cases": not cases,
             "has a case whose weight is not a positive whole number": any(k.weight < 1 for k in cases),
             "has two cases of one name": len({k.name for k in cases}) != len(cases),

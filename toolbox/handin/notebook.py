@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from toolbox.handin.files import CONFLICT
+from toolbox.manifest import MOST
 
 STUB = "YOUR ANSWER HERE"
 """What nbgrader writes where an answer is to stand."""
@@ -40,6 +41,15 @@ def look_at_notebook(content: bytes, checks: Sequence[str], written: int) -> tup
     return "", tuple(_remarks(cells, checks, written))
 
 
+def answers_gone(content: bytes, written: int) -> str:
+    """Return that cells for written answers are gone from a notebook, "" if none is or it cannot be read."""
+    try:
+        cells = _cells(json.loads(content.decode("utf-8-sig")))
+    except (ValueError, RecursionError):  # no UTF-8, no JSON
+        return ""
+    return _gone(cells, written) if cells is not None else ""
+
+
 def _cells(notebook: Any) -> list[dict[str, Any]] | None:
     """Return the cells of a notebook, those in the worksheets of old formats too."""
     if not isinstance(notebook, dict):
@@ -64,18 +74,23 @@ def _remarks(cells: list[dict[str, Any]], checks: Sequence[str], written: int) -
         remarks.append("a cell still has a merge conflict (<<<<<<<); keep one of the two versions")
     if lacking := [name for name in checks if name not in ids]:
         remarks.append(f"the grade cells {_list(lacking)} are gone; take them from the released notebook")
-    there = sum(_points(about) for about, _ in questions)
-    if there < written:
-        remarks.append(
-            f"a cell for a written answer is gone: those that are left make up {there:g} of {written} points; "
-            "take it from the released notebook"
-        )
+    if gone := _gone(cells, written):
+        remarks.append(f"{gone}; take it from the released notebook")
     if twice := [name for name, count in ids.items() if count > 1]:
         remarks.append(f"there are copies of the cells {_list(twice)}; delete those that are not meant")
     open_ = [str(a.get("grade_id")) for a, source in answered_by_hand if STUB in source or not source.strip()]
     if open_:
         remarks.append(f"not answered yet: {_list(open_)}")
     return remarks
+
+
+def _gone(cells: list[dict[str, Any]], written: int) -> str:
+    """Return that a cell for a written answer is gone, or ""."""
+    marks = [about for about in map(_about, cells) if about.get("grade") or about.get("task")]
+    there = sum(_points(about) for about in marks if about.get("solution") or about.get("task"))
+    if there >= written:
+        return ""
+    return f"a cell for a written answer is gone: those that are left make up {there:g} of {written} points"
 
 
 def _about(cell: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +106,7 @@ def _source(cell: dict[str, Any]) -> str:
 
 def _points(about: dict[str, Any]) -> float:
     points = about.get("points", 0)
-    return points if isinstance(points, int | float) else 0
+    return points if isinstance(points, int | float) and 0 <= points <= MOST else 0
 
 
 def _list(names: Sequence[str]) -> str:
