@@ -69,7 +69,10 @@ Images = Annotated[
 def common(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
 ) -> None:
-    """Release assignments, grade submissions as untrusted code, record scores in nbgrader's gradebook."""
+    """Release assignments, grade submissions as untrusted code, record scores in nbgrader's gradebook.
+
+    In the order of a course: init, new, verify, release, collect, grade, feedback, export.
+    """
     if version:
         out.print(metadata.version("coursekit"))
         raise typer.Exit
@@ -92,7 +95,7 @@ def main() -> None:
         sys.exit(130)
 
 
-@app.command()
+@app.command(short_help="Make a course folder.")
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
     like: Annotated[
@@ -103,6 +106,9 @@ def init(
     ] = None,
 ) -> None:
     """Make a course folder; nothing that exists is overwritten.
+
+    Writes course.toml, nbgrader_config.py, .gitignore and secret_seed. Without --from the course has no assignment yet;
+    with it, all of that course are copied, or those that --assignment names.
 
     Example: autograder init ~/deep-learning-2027 --from ~/coursekit
     """
@@ -120,7 +126,7 @@ def init(
     out.print(f"{root} is a course folder. Next: {following}", markup=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(short_help="Make a small, whole assignment, to be turned into yours.")
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: letters, digits and underscores.")],
     course: CourseFolder = None,
@@ -156,7 +162,7 @@ def new(
     )  # fmt: skip
 
 
-@app.command()
+@app.command(short_help="Build release/NAME, what students get.")
 def release(name: Name, course: CourseFolder = None) -> None:
     """Build release/NAME, what students get: notebook and modules without solutions, public checks, toolbox.
 
@@ -170,7 +176,7 @@ def release(name: Name, course: CourseFolder = None) -> None:
     out.print(f"{folder}: {files} files. Students get this folder.", markup=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(short_help="Put what students handed in into submitted/.")
 def collect(
     name: Name,
     source: Annotated[Path, typer.Argument(metavar="FROM", help="A folder, or the zip of a download.")],
@@ -231,7 +237,7 @@ def collect(
         raise UserError(f"{counts['refused']} of {len(outcomes)} were refused; the reasons stand above.")
 
 
-@app.command()
+@app.command(short_help="Grade submissions and record their scores.")
 def grade(
     name: Name,
     student: Students = None,
@@ -257,7 +263,10 @@ def grade(
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     profile: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Show what processor time goes to: a table, and a picture in this file."),
+        typer.Option(
+            metavar="FILE",
+            help="Show what processor time goes to: a table, and a picture in this file, .png, .svg or .pdf.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON lines, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
@@ -297,7 +306,16 @@ def grade(
     _, new = secret_seed(found)
     if new and not quiet:
         err.print(
-            f"Made {found.secret_seed}: hidden cases are drawn from it. Keep it, and keep it secret.", markup=False
+            f"Made {found.secret_seed}: hidden cases are drawn from it. Keep it, and keep it secret.",
+            markup=False,
+            soft_wrap=True,
+        )
+    if new and any(found.results.glob("*/*.json")):
+        err.print(
+            "There are records already, whose hidden cases came from another seed. If that one still exists, stop, put "
+            f"it back as {found.secret_seed} and grade again.",
+            markup=False,
+            soft_wrap=True,
         )
     hidden = quiet or as_json
 
@@ -344,7 +362,7 @@ def grade(
     _demand_pages(run.no_page, len(chosen))
 
 
-@app.command()
+@app.command(short_help="Write the page that each student reads.")
 def feedback(name: Name, student: Students = None, course: CourseFolder = None, workers: Workers = None) -> None:
     """Write the page that each graded student reads: feedback/<student>/NAME/<notebook>.html.
 
@@ -381,7 +399,7 @@ def feedback(name: Name, student: Students = None, course: CourseFolder = None, 
     _demand_pages(no_page, len(chosen))
 
 
-@app.command()
+@app.command(short_help="Make scores and pages anew from the records.")
 def rebuild(name: Name, student: Students = None, course: CourseFolder = None, workers: Workers = None) -> None:
     """Make automatic scores and feedback pages anew from the records in results/NAME. Nothing is graded.
 
@@ -426,7 +444,7 @@ def rebuild(name: Name, student: Students = None, course: CourseFolder = None, w
     _demand_pages(run.no_page, len(chosen))
 
 
-@app.command()
+@app.command(short_help="Write the scores of NAME as CSV.")
 def export(
     name: Name,
     to: Annotated[
@@ -460,7 +478,7 @@ def export(
     out.print(f"{to}: {table.count(chr(10)) - 1} students.", markup=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(short_help="Show how this machine walls student code in.")
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """Show which layers of isolation this machine offers to student code, and which level that makes."""
     from autograder.sandbox import best_level, host_layers
@@ -482,7 +500,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
         )
 
 
-@app.command()
+@app.command(short_help="Say whether an assignment is fit for release.")
 def verify(
     name: Name,
     course: CourseFolder = None,

@@ -30,6 +30,11 @@ def test_outside_a_course_the_next_step_is_named(tmp_path):
         find_course(tmp_path)
 
 
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere: there is no such folder\."):
+        find_course(tmp_path / "nowhere")
+
+
 def test_settings_are_read_and_have_defaults(tmp_path):
     (tmp_path / "course.toml").write_text('[grading]\ndata = "standin"\nminimum = "process"\n')
     course = open_course(tmp_path)

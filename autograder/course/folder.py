@@ -103,6 +103,8 @@ def find_course(start: Path | None = None) -> Course:
         UserError: there is none, or its `course.toml` holds something that is not allowed.
     """
     here = (start or Path.cwd()).absolute()
+    if not here.is_dir():
+        raise UserError(f"{here}: there is no such folder.")
     for folder in (here, *here.parents):
         if (folder / "course.toml").is_file():
             return open_course(folder)

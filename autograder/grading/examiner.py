@@ -127,7 +127,7 @@ def examine(
         "checks": [result.as_json() for result in results],
         "kept": [result.id for result in kept],
         "keys": dict(keys),
-        "notices": notices,
+        "notices": list(dict.fromkeys(notices)),
         "data": examination.data.name,
         "level": examination.level,
         "layers": list(examination.layers),

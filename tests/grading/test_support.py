@@ -107,3 +107,12 @@ def test_a_check_without_a_cell_in_the_gradebook_is_no_score_that_disappears(cou
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "the released notebook has no grade cell for more." in done.stderr and "autograder release tiny" in done.stderr
     assert gradebook.rows(course, "tiny")["honest"]["double"][0] == 4
+
+
+def test_a_seed_that_is_gone_is_told_where_records_came_from_it(course):
+    submit(course, "honest")
+    grade(course)
+    course.secret_seed.unlink()
+    done = kit(course, "grade", "tiny", environment={**os.environ, "TOOLBOX_DATA": "standin"})
+    assert done.returncode == 0 and f"Made {course.secret_seed}" in done.stderr
+    assert "hidden cases came from another seed" in done.stderr
