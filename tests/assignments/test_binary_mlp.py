@@ -42,7 +42,7 @@ def lost(results):
     return {name: result.message for name, result in results.items() if result.status != "passed"}
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_solution_passes_under_any_seed(tmp_path, seed):
     assert lost(run(tmp_path, SOLUTION, b"%d" % seed)) == {}
 
@@ -69,7 +69,7 @@ LISTED = read_listed(FOLDER, {MODULE: SOLUTION}, CHECKS, TASKS)
 def test_listed_mistakes_fail_the_check_they_aim_at(tmp_path, images, aim):
     shutil.copy(FOLDER / "models" / "standin" / MODEL, tmp_path)
     needed = images if aim in WITH_DATA else None
-    for mistake in [mistake for mistake in LISTED.mistakes if mistake.fails == aim][::2]:
+    for mistake in [mistake for mistake in LISTED.mistakes if mistake.fails == aim][::6]:
         assert run(tmp_path, mistake.sources[MODULE], ids=[aim], images=needed)[aim].status != "passed", mistake
 
 
@@ -82,7 +82,7 @@ def test_listed_right_variants_score_everything(tmp_path):
 # images
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(6))
 def test_fifty_images_are_learned_by_heart_under_any_seed(tmp_path, images, seed):
     assert lost(run(tmp_path, SOLUTION, b"%d" % seed, ["overfit"], images)) == {}
 

@@ -49,7 +49,7 @@ def lost(results):
     return {name: result.message for name, result in results.items() if result.status != "passed"}
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_solution_passes_under_any_seed(tmp_path, seed):
     assert lost(run(tmp_path, SOLUTION, b"%d" % seed)) == {}
 
@@ -80,7 +80,7 @@ def test_listed_mistakes_fail_the_check_they_aim_at(tmp_path, images, aim):
     for model in MODELS.glob("*.pth"):
         shutil.copy(model, tmp_path)
     needed = images if aim in WITH_DATA else None
-    for mistake in [mistake for mistake in LISTED.mistakes if mistake.fails == aim][::3]:
+    for mistake in [mistake for mistake in LISTED.mistakes if mistake.fails == aim][::6]:
         assert run(tmp_path, mistake.sources, ids=[aim], images=needed)[aim].status != "passed", mistake
 
 

@@ -62,7 +62,7 @@ def lost(results):
     return {name: result.message for name, result in results.items() if result.status != "passed"}
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_solution_passes_under_any_seed(tmp_path, seed):
     assert lost(run(tmp_path, SOLUTION, b"%d" % seed)) == {}
 
