@@ -4,8 +4,10 @@ import ast
 import re
 import tomllib
 from importlib.metadata import distributions
+from itertools import pairwise
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
@@ -94,6 +96,17 @@ LAYERS = {
     "autograder/new": ("autograder.cli", "autograder.grading", "autograder.sandbox", "autograder.verify", "torch"),
     "autograder/course": ("autograder.grading", "autograder.release", "autograder.nbgrader", "nbgrader"),
 }
+
+
+@pytest.mark.parametrize("name", assignment_names(open_course(REPOSITORY)))
+def test_no_line_within_a_paragraph_of_a_notebook_is_taken_for_a_list(name):
+    mark = re.compile(r"\s*(\d+[.)]|[-+*#>])\s")
+    path = REPOSITORY / "source" / name / f"{name}.ipynb"
+    texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    pairs = [pair for text in texts for pair in pairwise(text.split("\n"))]
+    assert len(pairs) > 50
+    taken = [(one, two) for one, two in pairs if mark.match(two) and one.strip() and not mark.match(one)]
+    assert [two for one, two in taken if not one.startswith((" ", "|"))] == []
 
 
 def test_nothing_but_the_command_line_needs_the_gate():
