@@ -50,6 +50,11 @@ def one_transaction(session: Any) -> Iterator[None]:
         raise
 
 
+def cell_ids(released: Any) -> set[str]:
+    """Return the ids that nbgrader knows the cells of a released notebook by."""
+    return {cell.metadata.nbgrader.grade_id for cell in released.cells if "nbgrader" in cell.metadata}
+
+
 def demand_same_cells(gradebook: Any, assignment: Assignment, released: Any) -> None:
     """Demand that the release and the gradebook know the same cells; another clone may have moved on.
 
@@ -59,7 +64,7 @@ def demand_same_cells(gradebook: Any, assignment: Assignment, released: Any) -> 
     """
     row = gradebook.find_notebook(assignment.notebook_id, assignment.name)
     recorded = {cell.name for cell in row.source_cells}
-    given = {cell.metadata.nbgrader.grade_id for cell in released.cells if "nbgrader" in cell.metadata}
+    given = cell_ids(released)
     if recorded != given:
         names = ", ".join(sorted(recorded ^ given))
         path = f"release/{assignment.name}/{assignment.files.notebook}"

@@ -15,7 +15,7 @@ from nbgrader.utils import compute_checksum, parse_utc
 from autograder.assignment import Assignment, load_assignment
 from autograder.course import Course
 from autograder.errors import UserError
-from autograder.gradebook.connection import demand_same_cells, one_transaction, open_gradebook
+from autograder.gradebook.connection import cell_ids, demand_same_cells, one_transaction, open_gradebook
 from autograder.gradebook.rows import Mark, Rows, Sheet, Standing, read_rows, read_sheet, write_rows
 from autograder.nbgrader.run import load_config
 from autograder.nbgrader.show import score_of
@@ -88,7 +88,7 @@ class _Book:
         self._course = course
         self._assignment = assignment
         self._released = released
-        self._cells = {cell.metadata.nbgrader.grade_id for cell in released.cells if "nbgrader" in cell.metadata}
+        self._cells = cell_ids(released)
         penalties = AssignLatePenalties(config=load_config(course))
         penalties.init_plugin()
         self._late_penalty = penalties.plugin_inst.late_submission_penalty

@@ -1,6 +1,5 @@
 """What a person entered outlives whatever is made again: grades, releases, submissions."""
 
-
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
