@@ -11,7 +11,7 @@ from autograder import gradebook
 from autograder.assignment import Assignment
 from autograder.course import Course
 from autograder.nbgrader.submission import released_notebook
-from toolbox.checks.results import rounded
+from toolbox.results import rounded
 
 HEADINGS = ("student", "total", "code", "written", "late_penalty", "to_grade")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import distributions
 from itertools import pairwise
@@ -19,7 +21,7 @@ from autograder.release.build import stale
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 CONDA_NAMES = {"torch": "pytorch"}
-STANDARD = __import__("sys").stdlib_module_names
+STANDARD = sys.stdlib_module_names
 
 
 def requirements():
@@ -121,6 +123,12 @@ def test_layers_point_one_way(folder):
         for module in imports(path):
             for forbidden in LAYERS[folder]:
                 assert module != forbidden and not module.startswith(f"{forbidden}."), f"{path}: imports {module}"
+
+
+@pytest.mark.parametrize("module", ["autograder.export", "autograder.feedback.write", "toolbox.validate"])
+def test_what_reads_results_does_not_wait_for_pytorch(module):
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
 
 def test_the_toolbox_needs_nothing_but_what_students_install():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from toolbox.console import printable
 
 if TYPE_CHECKING:
-    from toolbox.checks.results import CheckResult
+    from toolbox.results import CheckResult
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,9 +82,9 @@ def _parser() -> argparse.ArgumentParser:
 def _check(options: argparse.Namespace) -> int:
     from toolbox.checks.local import NoChecksHere, check_folder
     from toolbox.checks.run import ChecksBroken
-    from toolbox.checks.table import as_text
     from toolbox.data import DataError
     from toolbox.manifest import ManifestError
+    from toolbox.results_table import as_text
 
     try:
         results = check_folder(options.ids, options.folder, options.data, _progress)

@@ -7,8 +7,6 @@ import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from toolbox.checks.results import CheckResult
-from toolbox.checks.table import row, summary
 from toolbox.handin.archive import NotOurs, pack
 from toolbox.handin.files import (
     Look,
@@ -23,6 +21,8 @@ from toolbox.handin.model import model_problem
 from toolbox.handin.notebook import look_at_notebook
 from toolbox.handin.watched import Outcome, run_alone
 from toolbox.manifest import Manifest
+from toolbox.results import CheckResult
+from toolbox.results_table import row, summary
 
 WIDTH = 100
 

@@ -86,9 +86,9 @@ def show_failure(notebook: Any, cell: Any, paragraphs: Iterable[str]) -> None:
 
 def _failures(folder: Path, manifest: Any, ids: Iterable[str]) -> dict[str, Sequence[str]]:
     """Run the checks on what would be handed in; return what there is to say of each that does not pass."""
-    from toolbox.checks.table import remarks, row
     from toolbox.handin.files import check_ids, module_problem, read_files
     from toolbox.handin.watched import run_alone
+    from toolbox.results_table import remarks, row
 
     files, problems = read_files(folder, manifest)
     for name in manifest.files.modules[-1:]:  # without the others, checks that do not use them go on

@@ -19,7 +19,7 @@ from autograder.gradebook import Mark, Standing
 from autograder.grading import records
 from autograder.grading.submission import read_submission
 from autograder.nbgrader.submission import submitted_notebook
-from toolbox.checks.table import MARKS, figure
+from toolbox.results_table import MARKS, figure
 
 MAX_NOTICES = 40
 MAX_FIGURES = 6

@@ -16,7 +16,7 @@ from autograder.course import Course
 from autograder.feedback.collect import Feedback, Text, collect
 from autograder.feedback.text import MAX_ANSWER, Room, markdown, picture, ticks, visible
 from autograder.gradebook import Standing
-from toolbox.checks.results import rounded
+from toolbox.results import rounded
 
 ROOM = 850_000
 """Bytes of answers and pictures; with everything else the page stays below 1 MB."""

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from autograder.assignment import Assignment
 from autograder.course import Course
 from autograder.errors import UserError
+from autograder.nbgrader.database import make_gradebook
 from autograder.nbgrader.run import database
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ def open_gradebook(course: Course, url: str = "") -> Iterator[Any]:
     if address.get_backend_name() == "sqlite" and "timeout" not in address.query:
         address = address.update_query_dict({"timeout": "1"})
     try:
+        _when_free(lambda: make_gradebook(address))
         with _when_free(lambda: Gradebook(address)) as gradebook:
             yield gradebook
     except SQLAlchemyError as error:

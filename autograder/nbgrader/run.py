@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import capture_log
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.course import Course
 from autograder.errors import UserError
 from autograder.nbgrader.config import KIT
+from autograder.nbgrader.database import make_gradebook
 
 
 def load_config(course: Course) -> Config:
@@ -53,7 +57,10 @@ def generate_assignment(course: Course, name: str, release: Path | None = None) 
         UserError: nbgrader refuses; the text gives its reason.
     """
     config = load_config(course)
-    if release is not None:
+    if release is None:
+        with contextlib.suppress(SQLAlchemyError):  # nbgrader meets it too, and says it
+            make_gradebook(make_url(database(course)))
+    else:
         config.CourseDirectory.release_directory = str(release)
         config.GenerateAssignment.no_database = True
         config.SaveCells.enabled = False

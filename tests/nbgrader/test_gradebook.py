@@ -4,15 +4,18 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
 
 import pytest
 from nbgrader.api import Gradebook
+from sqlalchemy import make_url
 from tiny_course import make_course, press, record, submit, write_record
 
 from autograder import gradebook
 from autograder.errors import UserError
+from autograder.nbgrader.database import make_gradebook
 
 
 def enter(course, student, **values) -> None:
@@ -160,3 +163,26 @@ def test_nbgrader_makes_a_whole_gradebook_where_no_environment_is_activated(tmp_
     assert done.returncode == 0, done.stderr
     with closing(sqlite3.connect(course.root / "gradebook.db")) as database:
         assert database.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+
+
+def test_a_gradebook_that_the_kit_makes_is_one_that_nbgrader_makes(tmp_path):
+    kit, nbgrader = (make_url(f"sqlite:///{tmp_path / name}.db") for name in ("kit", "nbgrader"))
+    make_gradebook(kit)
+    for address in (kit, nbgrader):
+        Gradebook(address).close()
+    assert tables(kit) == tables(nbgrader)
+
+
+def tables(address):
+    """Return the columns of every table, and the version that alembic upgrades from."""
+    with closing(sqlite3.connect(address.database)) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        columns = {name: [c[1:3] for c in database.execute(f"PRAGMA table_info({name})")] for name in names}
+        return columns, database.execute("SELECT * FROM alembic_version").fetchall()
+
+
+def test_a_gradebook_is_made_once_by_programs_that_make_it_together(tmp_path):
+    address = make_url(f"sqlite:///{tmp_path / 'gradebook.db'}")
+    with ThreadPoolExecutor(4) as programs:
+        list(programs.map(make_gradebook, [address] * 4))
+    assert len(tables(address)[1]) == 1

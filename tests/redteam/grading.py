@@ -92,12 +92,11 @@ def grade_class(top: Path, mode: str) -> Graded:
                 os.chown(path, ordinary_user.NOBODY, ordinary_user.NOBODY, follow_symlinks=False)
     level = "landlock" if mode == "without namespaces" else "best"
     before = _look_at(course)
-    command = [*prefix, sys.executable, "-m", "autograder", "grade", NAME, "--isolation", level]
+    command = [*prefix, sys.executable, "-m", "autograder", "grade", NAME, "--feedback", "--isolation", level]
     with _cluster(top) if mode == ON_A_CLUSTER else nullcontext() as cluster:
         said = _run(top, [*command, "--scheduler", cluster.scheduler_address] if cluster else command)
         left = _processes_of(top)
     changed = {path for path, _ in before ^ _look_at(course)}
-    said += _run(top, [*prefix, sys.executable, "-m", "autograder", "feedback", NAME])
     table = _run(top, [*prefix, sys.executable, "-m", "autograder", "export", NAME])
     records = {path.stem: json.loads(path.read_text()) for path in (course.results / NAME).glob("*.json")}
     pages = {page.parts[-3]: page.read_text() for page in course.feedback.glob(f"*/{NAME}/*.html")}
@@ -165,8 +164,8 @@ def _run(top: Path, command: list[str]) -> str:
 
 
 def _look_at(course: Course) -> set[tuple[str, tuple[int, ...]]]:
-    """Return every file of the course and beside it, as it is now; results are to change."""
-    ignored = {course.results, course.root / "gradebook.db", course.root.parent / "cache"}
+    """Return every file of the course and beside it, as it is now; results and pages of feedback are to change."""
+    ignored = {course.results, course.feedback, course.root / "gradebook.db", course.root.parent / "cache"}
     found = set()
     for path in course.root.parent.rglob("*"):
         if not ignored & {path, *path.parents}:

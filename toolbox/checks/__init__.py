@@ -3,7 +3,6 @@
 from toolbox.checks.accuracy import accuracy
 from toolbox.checks.case import PUBLIC_SEED, Case, Failed, describe
 from toolbox.checks.declare import Check, DeclarationError, case, graded
-from toolbox.checks.results import CheckResult, from_json, rounded, total
 from toolbox.checks.run import ChecksBroken, Collection, Setting, load_checks, run_checks
 from toolbox.checks.student import (
     Backend,
@@ -16,6 +15,7 @@ from toolbox.checks.student import (
     own_arguments,
     stopped_half_way,
 )
+from toolbox.results import CheckResult, from_json, rounded, total
 
 __all__ = [
     "PUBLIC_SEED", "Backend", "Case", "Check", "CheckResult", "ChecksBroken", "Collection", "DeclarationError",

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from toolbox import data
-from toolbox.checks.results import CheckResult
 from toolbox.checks.run import Setting, run_checks
 from toolbox.checks.student import LocalBackend
-from toolbox.checks.table import as_html, as_text
 from toolbox.manifest import load_manifest
+from toolbox.results import CheckResult
+from toolbox.results_table import as_html, as_text
 
 
 class NoChecksHere(Exception):

@@ -19,9 +19,9 @@ from _pytest.config import _prepareconfig  # pytest has no public name for a ses
 
 from toolbox.checks.case import PUBLIC_SEED, Case, Failed
 from toolbox.checks.declare import CaseKind, Check, DeclarationError
-from toolbox.checks.results import OWN, CheckResult, Why
 from toolbox.checks.student import Backend, Proxy, StudentError
 from toolbox.data.errors import DataError
+from toolbox.results import OWN, CheckResult, Why
 
 if TYPE_CHECKING:
     from toolbox.data import Data

@@ -13,10 +13,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from toolbox.checks.results import CheckResult
 from toolbox.handin.clean import clean_environment, make_clean_folder
 from toolbox.handin.worker import START_SECONDS
 from toolbox.manifest import Manifest
+from toolbox.results import CheckResult
 
 FRAME = re.compile(r'File "([^"]*)", line (\d+) in (\S+)')
 

@@ -49,11 +49,11 @@ def main() -> None:
 
 def _run(name: str, seconds: float, say: Any, patience: Any) -> None:
     from toolbox import data
-    from toolbox.checks.results import CheckResult
     from toolbox.checks.run import Setting, load_checks, run_checks
     from toolbox.checks.student import LocalBackend
     from toolbox.data import Data, DataError
     from toolbox.handin.files import find_manifest
+    from toolbox.results import CheckResult
 
     folder = Path.cwd()
     manifest = find_manifest(folder)

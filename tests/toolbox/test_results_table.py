@@ -5,8 +5,8 @@ import math
 from fractions import Fraction
 
 from toolbox.checks import CheckResult
-from toolbox.checks.results import rounded
-from toolbox.checks.table import as_html, as_text
+from toolbox.results import rounded
+from toolbox.results_table import as_html, as_text
 
 PASSED = CheckResult("relu", "ReLU works.", 2, 1e-7, status="passed", score=Fraction(2), measured=0.0)
 FAILED = CheckResult(

@@ -6,7 +6,7 @@ import html
 import textwrap
 from collections.abc import Sequence
 
-from toolbox.checks.results import CheckResult, rounded, total
+from toolbox.results import CheckResult, rounded, total
 
 MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "timeout": "✗", "blocked": "–", "not run": "–"}
 GOOD, BAD, WAITING = "#2da44e", "#e5484d", "#b87a00"
