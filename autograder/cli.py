@@ -534,7 +534,7 @@ def verify(
 
     found = find_course(course)
     progress = _progress(False)
-    task = progress.add_task("mutants", total=None)
+    task = progress.add_task("tried", total=None)
 
     tenths: set[int] = set()
 
@@ -542,7 +542,7 @@ def verify(
         if not err.is_terminal:  # where no bar is drawn, a line for each tenth
             if (tenth := done * 10 // total) not in tenths:
                 tenths.add(tenth)
-                err.print(f"mutants: {done} of {total}", markup=False)
+                err.print(f"tried: {done} of {total}", markup=False)
             return
         progress.start()
         progress.update(task, completed=done, total=total, refresh=True)
@@ -555,6 +555,7 @@ def verify(
         for finding in verify_assignment(
             found, load_assignment(found, name), data or found.grading.data, sample=sample, watch=watch
         ):
+            progress.stop()
             out.print(f"{'✓' if finding.passed else '✗'} {finding.text}", markup=False, soft_wrap=True)
             failures += not finding.passed
             tallies += [finding.tally] if finding.tally else []

@@ -9,6 +9,7 @@ analysis and survey of the development of mutation testing, IEEE Transactions on
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -24,7 +25,7 @@ from autograder.release.strip import solution_regions, strip_module
 from autograder.verify.automatic import Mutant, mutants
 from autograder.verify.leaks import find_leaks
 from autograder.verify.listed import FILE, Listed, Mistake, Right, read_listed
-from autograder.verify.trial import Attempt, Verdict, Watch, try_all
+from autograder.verify.trial import Attempt, Verdict, Watch, try_each
 from toolbox.checks import ChecksBroken, load_checks
 from toolbox.checks.declare import Check
 from toolbox.checks.run import everything_needed
@@ -77,7 +78,7 @@ def verify(
         assignment: what to look at.
         dataset: "cifar10" or "standin".
         sample: how many automatic mutants to try, spread evenly; all by default.
-        watch: told how far the trial of the mutants is.
+        watch: told how far the trial of solution, starter and mutants is.
     """
     try:
         yield from _verify(course, assignment, dataset, sample, watch)
@@ -98,17 +99,25 @@ def _verify(
         yield from _release(course, assignment, sources)
     own = {name: source for name, source in sources.items() if name not in assignment.files.brought}
     listed = read_listed(assignment.folder, sources, list(checks), _tasks(own))
-    both = [*_solution_and_starter(course, assignment, dataset, sources)]
-    yield from both
-    if not (agree.passed and all(finding.passed for finding in both)):
-        raise UserError(f"the mutants of {FILE} and the automatic ones are tried once what is above is mended")
     for choice in listed.choices:
         yield Finding(True, f"{choice.where} gets no automatic mutants: {choice.reason}")
     mistakes, right = _numbered("mistake", listed.mistakes), _numbered("right", listed.right)
     automatic = _numbered("automatic", _automatic(sources, own, listed, sample))
     everything: dict[str, Mistake | Right | Mutant] = {**mistakes, **right, **automatic}
     attempts = [Attempt(student, one.sources, until_lost=student in automatic) for student, one in everything.items()]
-    verdicts = try_all(course, assignment, dataset, attempts, watch)
+    ends = _solution_and_starter(assignment, sources)
+    names = [end.student for end in ends]
+    verdicts: dict[str, Verdict] = {}
+    with closing(try_each(course, assignment, dataset, [*ends, *(attempts if agree.passed else ())], watch)) as trial:
+        for student, verdict in trial:
+            verdicts[student] = verdict
+            if student in names and verdicts.keys() >= {*names}:
+                both = [_end(name, verdicts[name], dataset) for name in names]
+                yield from both
+                if not (agree.passed and all(finding.passed for finding in both)):
+                    raise UserError(
+                        f"the mutants of {FILE} and the automatic ones are tried once what is above is mended"
+                    )
     for student, one in everything.items():
         if verdicts[student].trouble:
             yield Finding(False, f"{one} was not graded: {verdicts[student].trouble}")
@@ -166,21 +175,20 @@ def _release(course: Course, assignment: Assignment, sources: Mapping[str, str])
     )
 
 
-def _solution_and_starter(
-    course: Course, assignment: Assignment, dataset: str, sources: Mapping[str, str]
-) -> Iterator[Finding]:
+def _solution_and_starter(assignment: Assignment, sources: Mapping[str, str]) -> list[Attempt]:
     brought = assignment.files.brought
     stripped = {name: source if name in brought else strip_module(source, name) for name, source in sources.items()}
-    ends = [Attempt("solution", sources), Attempt("starter", stripped, with_models=False)]
-    verdicts = try_all(course, assignment, dataset, ends)
-    for student, verdict in verdicts.items():
-        if verdict.trouble:
-            yield Finding(False, f"the {student} was not graded: {verdict.trouble}")
-        elif student == "solution":
-            yield Finding(not verdict.lost, f"the solution scores {_all_but(verdict)} on {dataset}")
-        else:
-            earned = "0 %" if not verdict.earned else f"points, which is to score nothing: {', '.join(verdict.earned)}"
-            yield Finding(not verdict.earned, f"the starter scores {earned}")
+    return [Attempt("solution", sources), Attempt("starter", stripped, with_models=False)]
+
+
+def _end(student: str, verdict: Verdict, dataset: str) -> Finding:
+    """Return whether the solution scores everything, or the starter nothing."""
+    if verdict.trouble:
+        return Finding(False, f"the {student} was not graded: {verdict.trouble}")
+    if student == "solution":
+        return Finding(not verdict.lost, f"the solution scores {_all_but(verdict)} on {dataset}")
+    earned = "0 %" if not verdict.earned else f"points, which is to score nothing: {', '.join(verdict.earned)}"
+    return Finding(not verdict.earned, f"the starter scores {earned}")
 
 
 def _all_but(verdict: Verdict) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,17 +51,17 @@ class Verdict:
     trouble: str = ""
 
 
-def try_all(
+def try_each(
     course: Course,
     assignment: Assignment,
     dataset: str,
     attempts: Sequence[Attempt],
     watch: Watch = lambda done, total: None,
-) -> dict[str, Verdict]:
-    """Grade attempts in a course folder of their own and return the verdict on each, by student id.
+) -> Generator[tuple[str, Verdict], None, None]:
+    """Grade attempts in a course folder of their own and give student id and verdict of each as it comes.
 
     They go through the real grader: jail, limits, one process each, as many at once as there are
-    processors.
+    processors. The first ones are begun first; whoever closes the generator ends what is under way.
 
     Args:
         course: the author's course folder.
@@ -82,16 +83,17 @@ def try_all(
         for attempt in attempts:
             _hand_in(made_up.submitted / attempt.student / assignment.name, attempt, models)
         watch(0, len(attempts))
-        verdicts: dict[str, Verdict] = {}
         students = [attempt.student for attempt in attempts]
         hasty = {attempt.student for attempt in attempts if attempt.until_lost}
-        with Pool() as pool:
-            for outcome in grade(
-                made_up, assignment, students, pool, dataset=dataset, accept_weaker=True, until_lost=hasty
-            ):
-                verdicts[outcome.student] = _verdict(outcome)
-                watch(len(verdicts), len(attempts))
-        return {student: verdicts[student] for student in students}
+        with (
+            Pool() as pool,
+            contextlib.closing(
+                grade(made_up, assignment, students, pool, dataset=dataset, accept_weaker=True, until_lost=hasty)
+            ) as outcomes,
+        ):
+            for done, outcome in enumerate(outcomes, start=1):
+                watch(done, len(attempts))
+                yield outcome.student, _verdict(outcome)
 
 
 def _hand_in(folder: Path, attempt: Attempt, models: list[Path]) -> None:

@@ -15,7 +15,7 @@ from autograder.assignment import load_assignment
 from autograder.course import open_course
 from autograder.release.strip import solution_regions, strip_module
 from autograder.verify.listed import read_listed
-from autograder.verify.trial import Attempt, try_all
+from autograder.verify.trial import Attempt, try_each
 from toolbox import data
 from toolbox.checks import LocalBackend, Setting, load_checks, run_checks
 from toolbox.saved_models import read_pth
@@ -115,14 +115,16 @@ def verdicts():
         attempts.append(Attempt(kind.replace(" ", "_"), {**SOLUTION, FIRST: SOLUTION[FIRST].replace(old, new)}))
     attempts.append(Attempt("missing", {MODULE: SOLUTION[MODULE]}))
     limits = replace(ASSIGNMENT.limits, import_seconds=4)
-    return try_all(COURSE, replace(ASSIGNMENT, limits=limits), "standin", attempts)
+    return dict(try_each(COURSE, replace(ASSIGNMENT, limits=limits), "standin", attempts))
 
 
+@pytest.mark.xdist_group("first module")
 @pytest.mark.parametrize("kind", MISTAKES_THERE)
 def test_a_mistake_in_the_first_module_costs_what_uses_it(verdicts, kind):
     assert set(verdicts[kind.replace(" ", "_")].lost) == MISTAKES_THERE[kind][2]
 
 
+@pytest.mark.xdist_group("first module")
 def test_a_first_module_that_is_missing_is_named(verdicts):
     assert set(verdicts["missing"].lost) == OF_THE_FIRST
     assert f"`{FIRST}` is missing" in verdicts["missing"].lost["deep_loss"]

@@ -1,4 +1,4 @@
-"""The author's gate lets every assignment through: here with a few mutants of each kind, `make verify` tries all."""
+"""The author's gate lets every assignment through: here with one mutant of each kind, `make verify` tries all."""
 
 import re
 import shutil
@@ -12,8 +12,6 @@ from autograder.verify import verify
 
 COURSE = open_course(Path(__file__).resolve().parents[2])
 NAMES = sorted(path.parent.name for path in COURSE.assignments.glob("*/assignment.toml"))
-EVERY = 100
-"""Of so many listed mutants one is tried, the first at least."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -23,11 +21,11 @@ def test_an_assignment_passes_its_authors_gate(tmp_path, name):
     path = course.assignments / name / "mutants.toml"
     blocks = re.split(r"(?m)^(?=\[\[)", path.read_text(encoding="utf-8"))
     listed = {kind: [block for block in blocks if block.startswith(f"[[{kind}")] for kind in ("mistake", "right")}
-    left_out = [block for some in listed.values() for n, block in enumerate(some) if n % EVERY]
+    left_out = [block for some in listed.values() for block in some[1:]]
     assert all(listed.values()) and left_out
     kept = [block for block in blocks if block not in left_out]
     path.write_text("".join(kept), encoding="utf-8")
-    found = list(verify(course, load_assignment(course, name), "standin", sample=3))
+    found = list(verify(course, load_assignment(course, name), "standin", sample=1))
     tallies = [one.tally for one in found if one.tally]
     assert [one.text for one in found if not one.passed and "automatic mutants of a sample" not in one.text] == []
     assert [where for tally in tallies for *where, reason in tally.survivors if not reason] == []

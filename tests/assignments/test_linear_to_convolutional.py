@@ -17,7 +17,7 @@ from autograder.assignment import load_assignment
 from autograder.course import open_course
 from autograder.release.strip import solution_regions, strip_module
 from autograder.verify.listed import read_listed
-from autograder.verify.trial import Attempt, try_all
+from autograder.verify.trial import Attempt, try_each
 from toolbox import data
 from toolbox.checks import LocalBackend, Setting, load_checks, run_checks
 from toolbox.saved_models import read_npz, read_pth
@@ -89,7 +89,7 @@ def test_listed_right_variants_score_everything(tmp_path):
 
 def test_an_overflow_on_the_way_fails_in_grading_too():
     naive = SOLUTION.replace("out = np.where(z >= 0, 1, small) / (1 + small)", "out = 1 / (1 + np.exp(-z))")
-    verdict = try_all(COURSE, ASSIGNMENT, "standin", [Attempt("naive", {MODULE: naive})])["naive"]
+    (_, verdict), *_ = try_each(COURSE, ASSIGNMENT, "standin", [Attempt("naive", {MODULE: naive})])
     assert set(verdict.lost) == {"sigmoid"}
     assert "overflow encountered in exp" in verdict.lost["sigmoid"]
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.command import run
+
 STARTS_WITHIN = 60
 STOPS_WITHIN = 15
 ENDS_WITHIN = 180
@@ -94,7 +96,6 @@ def _stop(process: subprocess.Popen) -> None:
 
 def autograder(*arguments: str) -> str:
     """Run the kit's command line and return what it prints."""
-    command = [sys.executable, "-m", "autograder", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=ENDS_WITHIN)
+    done = run("autograder", *arguments, seconds=ENDS_WITHIN)
     assert done.returncode == 0, done.stderr
     return done.stdout

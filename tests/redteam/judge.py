@@ -70,7 +70,7 @@ ATTACKS = [
         "patches_the_checks",
         "imports the kit's own checks and has every comparison pass",
         "import sys\nfrom fractions import Fraction\nimport toolbox.checks\n"
-        "case, results, run = (sys.modules[f'toolbox.checks.{name}'] for name in ('case', 'results', 'run'))\n"
+        "case, results, run = (sys.modules[f'toolbox.{name}'] for name in ('checks.case', 'results', 'checks.run'))\n"
         "case.Case.compare = case.Case.require = case.Case.unchanged = lambda *args, **kwargs: 0.0\n"
         "case.Case.tensor = lambda self, name, got, *args: got\nrun.total = results.total = lambda *args: Fraction(100)",
     ),

@@ -66,8 +66,8 @@ def test_a_fit_assignment_passes_with_figures_for_each_kind(fit):
     assert "6 of 6 automatic mutants are killed (100.0%" in done.stdout
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["missing", "term", "1", "1"] in rows and ["constant", "2", "2"] in rows and ["together", "6", "6"] in rows
-    said = [line.split(": ")[1] for line in done.stderr.splitlines() if line.startswith("mutants: ")]
-    assert said == [f"{number} of 8" for number in range(9)]  # where stderr is no terminal; 6 and the two listed
+    said = [line.split(": ")[1] for line in done.stderr.splitlines() if line.startswith("tried: ")]
+    assert said == [f"{number} of 10" for number in range(11)]  # where stderr is no terminal; solution, starter, 2 and 6
     assert not (fit.root / "submitted").exists() and not (fit.root / "results").exists()
 
 
@@ -328,7 +328,7 @@ def spoil_no_toml(course):
     ],
 )
 def test_what_is_broken_is_refused_with_its_file_and_what_to_do(course, monkeypatch, spoil, named):
-    monkeypatch.setattr("autograder.verify.gate.try_all", none_lost)
+    monkeypatch.setattr("autograder.verify.gate.try_each", none_lost)
     spoil(course)
     assert any(all(part in text for part in named) for text in refused(course))
 
@@ -337,11 +337,11 @@ def none_lost(course, assignment, dataset, attempts, watch=None):
     """Stand in for the trial where it is of no interest: nothing is lost, and nothing earned."""
     from autograder.verify.trial import Verdict
 
-    return {attempt.student: Verdict() for attempt in attempts}
+    return ((attempt.student, Verdict()) for attempt in attempts)
 
 
 def test_a_stale_release_and_a_leak_are_refused(course, monkeypatch):
-    monkeypatch.setattr("autograder.verify.gate.try_all", none_lost)
+    monkeypatch.setattr("autograder.verify.gate.try_each", none_lost)
     generate(course, "tiny")
     (course.release / "tiny" / "README.md").write_text("return 2 * x\n")
     found = refused(course)
@@ -350,7 +350,7 @@ def test_a_stale_release_and_a_leak_are_refused(course, monkeypatch):
 
 
 def test_a_leak_from_the_checks_is_found_in_the_fresh_release(course, monkeypatch):
-    monkeypatch.setattr("autograder.verify.gate.try_all", none_lost)
+    monkeypatch.setattr("autograder.verify.gate.try_each", none_lost)
     generate(course, "tiny")
     edit(course.assignments / "tiny" / "checks" / "test_tiny.py", '"Multiply."', '"Write `return 2 * x`."')
     assert "checks/test_tiny.py:10: the solution of double" in one(refused(course), "stands here")
@@ -360,9 +360,9 @@ def test_a_submission_without_a_record_is_refused_by_name(course, monkeypatch):
     from autograder.verify.trial import Verdict
 
     def without(course, assignment, dataset, attempts, watch=None):
-        return {a.student: Verdict(trouble="it ended early" if a.student == "mistake-0001" else "") for a in attempts}
+        return ((a.student, Verdict(trouble="it ended early" * (a.student == "mistake-0001"))) for a in attempts)
 
-    monkeypatch.setattr("autograder.verify.gate.try_all", without)
+    monkeypatch.setattr("autograder.verify.gate.try_each", without)
     assert "the mistake 'once too few' was not graded: it ended early" in one(refused(course), "not graded")
 
 
