@@ -555,7 +555,8 @@ def verify(
         for finding in verify_assignment(
             found, load_assignment(found, name), data or found.grading.data, sample=sample, watch=watch
         ):
-            progress.stop()
+            if err.is_terminal:
+                progress.stop()  # the bar comes back with the next submission
             out.print(f"{'✓' if finding.passed else '✗'} {finding.text}", markup=False, soft_wrap=True)
             failures += not finding.passed
             tallies += [finding.tally] if finding.tally else []

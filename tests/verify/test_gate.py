@@ -68,6 +68,7 @@ def test_a_fit_assignment_passes_with_figures_for_each_kind(fit):
     assert ["missing", "term", "1", "1"] in rows and ["constant", "2", "2"] in rows and ["together", "6", "6"] in rows
     said = [line.split(": ")[1] for line in done.stderr.splitlines() if line.startswith("tried: ")]
     assert said == [f"{number} of 10" for number in range(11)]  # where stderr is no terminal; solution, starter, 2 and 6
+    assert "\n\n" not in done.stderr.strip()
     assert not (fit.root / "submitted").exists() and not (fit.root / "results").exists()
 
 
