@@ -124,6 +124,15 @@ def test_the_gradebook_holds_the_same_scores(course, record):
         assert total == pytest.approx(record(student)["score"], abs=0.01)
 
 
+def test_nbgrader_leaves_the_same_rows(course):
+    before = rows(course, NAME)
+    run("nbgrader", "autograde", NAME, "--force", cwd=course.root)
+    assert rows(course, NAME) == before
+    assert {path.parent.parent.name for path in course.autograded.glob(f"*/{NAME}/*.ipynb")} == set(before) - {
+        "no_notebook"
+    }
+
+
 def start_anew(course):
     """Take away records and gradebook, so that nothing is graded."""
     for path in (course.results / NAME).glob("*.json"):
@@ -136,14 +145,12 @@ def test_nbgrader_alone_grades_the_class_too(course):
     """With neither records nor rows, `nbgrader autograde` does the whole work."""
     before = rows(course, NAME)
     start_anew(course)
-    run("nbgrader", "autograde", NAME, cwd=course.root)
+    run("nbgrader", "autograde", NAME, "--force", cwd=course.root)
     assert rows(course, NAME) == before
-    collected = {path.parent.parent.name for path in course.autograded.glob(f"*/{NAME}/*.ipynb")}
-    assert collected == before.keys() - {"no_notebook"}
 
 
 def test_formgraders_button_leaves_the_same_rows(course):
-    students = ["complete", "no_notebook", "syntax_error"]
+    students = ["complete", "endless_loop", "no_notebook", "syntax_error"]
     before = rows(course, NAME)
     start_anew(course)
     api = NbGraderAPI(config=load_config(course))
@@ -200,6 +207,7 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_nothing_running(course):
     assert kept and all(kept)
     left = [p for p in Path("/proc").glob("[0-9]*/environ") if _holds(p, f"MARK={course.root}")]
     assert left == []
+    assert autograder("grade", NAME, course=course).returncode == 0
 
 
 def test_ctrl_c_while_an_examiner_is_forked_is_not_dropped(course):
@@ -236,7 +244,7 @@ def test_the_solution_scores_everything_on_cifar10_under_secret_seeds(tmp_path, 
     course = init_course(tmp_path / "course", like=open_course(REPOSITORY)).course
     generate(course, NAME)
     write_class(course.root, "cifar10", ["complete", "starter"])
-    for _ in range(2):
+    for _ in range(3):
         course.secret_seed.unlink(missing_ok=True)
         done = autograder("grade", NAME, course=course, CIFAR10_DIR=str(cifar10_dir))
         assert done.returncode == 0, done.stderr

@@ -96,7 +96,9 @@ def grade_class(top: Path, mode: str) -> Graded:
     with _cluster(top) if mode == ON_A_CLUSTER else nullcontext() as cluster:
         said = _run(top, [*command, "--scheduler", cluster.scheduler_address] if cluster else command)
         left = _processes_of(top)
-    changed = {path for path, _ in before ^ _look_at(course)}
+    written = [*course.feedback.glob(f"*/{NAME}/{NAME}.html")]
+    expected = {str(path) for page in written for path in (page, *page.parents)}
+    changed = {path for path, _ in before ^ _look_at(course)} - expected
     table = _run(top, [*prefix, sys.executable, "-m", "autograder", "export", NAME])
     records = {path.stem: json.loads(path.read_text()) for path in (course.results / NAME).glob("*.json")}
     pages = {page.parts[-3]: page.read_text() for page in course.feedback.glob(f"*/{NAME}/*.html")}
@@ -164,8 +166,8 @@ def _run(top: Path, command: list[str]) -> str:
 
 
 def _look_at(course: Course) -> set[tuple[str, tuple[int, ...]]]:
-    """Return every file of the course and beside it, as it is now; results and pages of feedback are to change."""
-    ignored = {course.results, course.feedback, course.root / "gradebook.db", course.root.parent / "cache"}
+    """Return every file of the course and beside it, as it is now; results are to change."""
+    ignored = {course.results, course.root / "gradebook.db", course.root.parent / "cache"}
     found = set()
     for path in course.root.parent.rglob("*"):
         if not ignored & {path, *path.parents}:
