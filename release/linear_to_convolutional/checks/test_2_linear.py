@@ -61,7 +61,7 @@ def test_backward_linear(student, case):
 
 
 @graded(
-    points=10, tolerance=1e-7,
+    points=8, tolerance=1e-7,
     needs=["mean_squared_error", "accuracy", "gradient_descent", "forward_linear", "backward_linear"],
     cases=[
         case("one step", 3, steps=1, decay=1.0, reg=0.0), case("several steps", 4, steps=5, decay=1.0, reg=0.0),

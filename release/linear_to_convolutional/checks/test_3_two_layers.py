@@ -120,6 +120,32 @@ def test_backward_two_layer(student, case):
 
 
 @graded(
+    points=2, trials=1, tolerance=1e-7, needs=["train_full_batch", "forward_two_layer", "backward_two_layer"],
+    cases=[case("the weights", 3), case("the losses and the validation accuracies", 2)],
+    hint="Ask `forward` and `backward` with the `model` that you were given; what the second wants of the first is its "
+    "`cache`, and the predictions come first in what `forward` returns.",
+)  # fmt: skip
+def test_train_full_batch_two_layer(student, case):
+    """`train_full_batch` trains the two-layer network by the same loop."""
+    data, weights = reference.draw_training(case, "two_layer", case.size(12, 16))
+    steps, rate, decay, reg = case.size(3, 5), case.uniform(0.1, 0.2), case.uniform(0.7, 0.9), case.uniform(0.1, 0.4)
+    every = np.arange(len(data["x_train"]))
+    right, losses, validated = reference.follow(data, weights, [[every]] * steps, rate, decay, reg)
+    got, history = case.items(
+        "train_full_batch",
+        student.train_full_batch(
+            "two_layer", dict(data), weights, learning_rate=rate, num_steps=steps, decay=decay, reg=reg
+        ), 2,
+    )  # fmt: skip
+    if case.name == "the weights":
+        reference.compare_weights(case, got, right)
+        return
+    history = case.dictionary("history", history, {"loss", "val_accuracy"})
+    reference.compare_series(case, history, "loss", [loss for step in losses for loss in step])
+    reference.compare_series(case, history, "val_accuracy", validated)
+
+
+@graded(
     points=6, trials=1, needs=["forward_two_layer"], cases=[case("test images", 1)],
     hint="Train for as many steps as you have patience for: a network trained on all images at once learns a little at "
     "each step. If the loss explodes, the learning rate is too large.",
