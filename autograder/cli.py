@@ -348,7 +348,9 @@ def grade(
         if run.kept:
             out.print(f"{run.kept} kept the results of files of checks that are unchanged (--force runs them too).")
         if run.pages:
-            out.print(f"{run.pages} pages: {_pages(found, assignment)}", markup=False, soft_wrap=True)
+            out.print(
+                f"{run.pages} page{'s' * (run.pages != 1)}: {_pages(found, assignment)}", markup=False, soft_wrap=True
+            )
     if profile and run.profiles:
         _show_profile(run, name, profile)
     elif profile:
@@ -475,7 +477,8 @@ def export(
         to.write_text(table, encoding="utf-8", newline="")
     except OSError as error:
         raise UserError(f"{to}: this cannot be written: {error.strerror}.") from None
-    out.print(f"{to}: {table.count(chr(10)) - 1} students.", markup=False, soft_wrap=True)
+    students = table.count("\n") - 1
+    out.print(f"{to}: {students} student{'s' * (students != 1)}.", markup=False, soft_wrap=True)
 
 
 @app.command(short_help="Show how this machine walls student code in.")
