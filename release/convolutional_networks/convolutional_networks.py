@@ -415,7 +415,8 @@ class ThreeLayerConvNet:
 class DeepConvNet:
     """A convolutional network of any depth: {conv – [batch norm] – ReLU – [pool]} × (L − 1) – linear – softmax.
 
-    Convolutions are 3 × 3 with stride 1 and pad 1, which keep the size of the image; a 2 × 2 pool halves it.
+    Convolutions are 3 × 3 with stride 1 and pad 1, which keep the size of the image; a 2 × 2 pool halves height and
+    width, rounded down.
     """
 
     def __init__(self, input_dims=(3, 32, 32), num_filters=[8, 8, 8, 8, 8], max_pools=[0, 1, 2, 3, 4],

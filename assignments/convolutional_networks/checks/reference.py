@@ -269,9 +269,9 @@ def compare_gradients(
 
 
 def batches(case: Case, X: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Return a batch, one of other images of the same shape, and one that is shorter by an image."""
+    """Return a batch, one of other images of the same shape, and one of a single image."""
     other = case.randn(*X.shape)
-    return [(X, y), (other, y.flip(0)), (other[1:], y[1:])]
+    return [(X, y), (other, y.flip(0)), (other[:1], y[:1])]
 
 
 def same_params(case: Case, net: Proxy, names: Mapping[str, str], params: Params) -> None:
@@ -298,6 +298,13 @@ def check_spread(case: Case, name: str, value: Tensor, scale: float) -> None:
     case.require(min(along) > 0.02 * scale, f"whole rows or columns of {name} are the same: draw every number")
     fourth = float((value**4).mean()) / float(value.std()) ** 4
     case.require(fourth > 2.2, f"{name} is not normally distributed")  # normal 3, uniform 1.8
+
+
+def drawn_anew(case: Case, name: str, params: Mapping[str, Tensor], others: Mapping[str, object]) -> None:
+    """Demand that two networks of the same sizes do not start with the same weights."""
+    other = others.get(name)
+    same = isinstance(other, Tensor) and other.shape == params[name].shape and torch.equal(other, params[name])
+    case.require(not same, f"two networks start with the same {name}: draw new weights each time")
 
 
 # small data by heart

@@ -61,7 +61,8 @@ def new_network(case, student):
     for asked in ({}, {"weight_scale": case.uniform(1e-2, 1e-1), "dtype": torch.float64}):
         scale, dtype = asked.get("weight_scale", 1e-3), asked.get("dtype", torch.float32)
         shapes = {"W1": (32, 3, 7, 7), "b1": (32,), "W2": (32 * 48, 100), "b2": (100,), "W3": (100, 10), "b3": (10,)}
-        losses = []
+        losses: list[float] = []
+        last: dict[str, torch.Tensor] = {}
         for reg in (0.0, 0.5):
             net = student.ThreeLayerConvNet(input_dims=(3, 16, 12), reg=reg, **asked)
             wanted = {name: torch.empty(shape, dtype=dtype) for name, shape in shapes.items()}
@@ -72,6 +73,8 @@ def new_network(case, student):
                     reference.check_spread(case, own, found[own], scale)
                 else:
                     case.require(not bool(found[own].any()), f"{own} does not start at zero")
+            reference.drawn_anew(case, names["W1"], found, last)
+            last = found
             losses.append(case.number("loss", case.items("loss(X, y)", net.loss(X, y), 2)[0]))
         case.measured = None
         if not asked:

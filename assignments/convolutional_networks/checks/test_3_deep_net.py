@@ -8,7 +8,7 @@ from toolbox.checks import case, graded
 
 def draw_net(case, student, reg=0.0, batchnorm=False, dtype=torch.float64):
     """Return a student's network with known parameters, their names, the parameters, images and labels."""
-    n, channels, H, W = case.size(3, 4), case.size(1, 3), 4 * case.size(2, 3), 4 * case.size(2, 3)
+    n, channels, H, W = case.size(3, 4), case.size(1, 3), 4 * case.size(2, 3) + 1, 4 * case.size(2, 3) + 3  # odd twice
     filters, classes = [case.size(3, 6) for _ in range(case.depth)], case.size(4, 6)
     net = student.DeepConvNet(
         input_dims=(channels, H, W), num_filters=filters, max_pools=list(case.pools), batchnorm=batchnorm,
@@ -61,7 +61,7 @@ def initial(case, student):
         scale, dtype = asked.get("weight_scale", 1e-3), asked.get("dtype", torch.float32)
         filters, pools = [case.size(20, 24), case.size(25, 29), case.size(30, 34)], [0, 2]
         net = student.DeepConvNet(input_dims=(16, 8, 12), num_filters=filters, max_pools=pools, num_classes=20, **asked)
-        student.DeepConvNet(input_dims=(3, 4, 4), num_filters=[2], max_pools=[])  # a second net leaves it alone
+        twin = student.DeepConvNet(input_dims=(16, 8, 12), num_filters=filters, max_pools=pools, num_classes=20, **asked)
         wanted = reference.draw_deep(case, (16, 8, 12), filters, pools, 20, False, dtype=dtype)
         names = reference.own_names(case, net, wanted)
         found = reference.read_params(case, net)
@@ -70,6 +70,7 @@ def initial(case, student):
                 reference.check_spread(case, own, found[own], scale)
             else:
                 case.require(not bool(found[own].any()), f"{own} does not start at zero")
+        reference.drawn_anew(case, names["W1"], found, reference.read_params(case, twin))
     case.measured = None
 
 

@@ -39,8 +39,10 @@ def test_two_layer_init(student, case):
     scale = 1e-3 if case.name == "the default weight scale" else case.uniform(1e-3, 1e-1)
     asked = {} if case.name == "the default weight scale" else {"weight_scale": scale}
     dtype = torch.float64 if case.name == "float64" else torch.float32
-    net = student.TwoLayerNet(input_dim=D, hidden_dim=H, num_classes=C, dtype=dtype, device="cpu", **asked)
-    student.TwoLayerNet(input_dim=5, hidden_dim=4, num_classes=3)  # a second net leaves the first alone
+    net, twin = (
+        student.TwoLayerNet(input_dim=D, hidden_dim=H, num_classes=C, dtype=dtype, device="cpu", **asked)
+        for _ in range(2)  # the second leaves the first alone
+    )
     shapes = {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
     got = case.dictionary("params", net.params, shapes)
     params = {name: case.tensor(f"params[{name!r}]", got[name], shape, dtype) for name, shape in shapes.items()}
@@ -49,6 +51,8 @@ def test_two_layer_init(student, case):
             case.require(not bool(params[name].any()), f"{name} does not start at zero")
     if case.name in ("weights", "the default weight scale", "float64"):
         reference.check_spread(case, params, scale, measure=True)
+    if case.name == "weights":
+        reference.drawn_anew(case, params, twin)
 
 
 SCORES = [case("vectors", 5), case("images", 5)]

@@ -8,8 +8,8 @@ from toolbox.checks import Shared, case, graded
 
 CONV = [
     case("stride 1, pad 1", 4, stride=1, pad=1),
-    case("stride 2, pad 1", 3, stride=2, pad=1),
-    case("stride 3, filters that are not square, no pad", 2, stride=3, pad=0, filters=(2, 4)),
+    case("stride 2, pad 1", 3, stride=2, pad=1, over=(1, 0)),
+    case("stride 3, filters that are not square, no pad", 2, stride=3, pad=0, filters=(2, 4), over=(0, 2)),
     case("stride 1, pad 2, filters of 5 × 5", 2, stride=1, pad=2, filters=(5, 5)),
     case("one image, one channel, one filter of 1 × 1", 1, edge=True, stride=1, pad=0, filters=(1, 1), one=True),
     case("float32, images that are not contiguous", 1, edge=True, stride=1, pad=1, dtype=torch.float32),
@@ -17,13 +17,14 @@ CONV = [
 
 
 def draw_conv(case):
-    """Draw images, filters and biases whose output has a whole number of rows and columns, no two sizes alike."""
+    """Draw images, filters and biases, no two sizes alike; over: rows and columns of pixels that fill no window."""
     dtype, stride, pad = case.given.get("dtype", torch.float64), case.stride, case.pad
     height, width = case.given.get("filters", (3, 3))
     one = case.given.get("one", False)
     n, channels, filters = (1, 1, 1) if one else (case.size(2, 3), case.size(2, 3), case.size(4, 5))
     rows, columns = case.size(3, 4), case.size(5, 6)
     H, W = (rows - 1) * stride + height - 2 * pad, (columns - 1) * stride + width - 2 * pad
+    H, W = (size + over for size, over in zip((H, W), case.given.get("over", (0, 0)), strict=True))
     x = case.randn(n, channels, H, W, dtype=dtype)
     if dtype == torch.float32:
         x = case.randn(n, H, W, channels, dtype=dtype).permute(0, 3, 1, 2)
@@ -76,20 +77,21 @@ def test_conv_backward(student, case):
 
 
 POOL = [
-    case("windows of 2 × 2 side by side", 4, size=(2, 2), stride=2),
+    case("windows of 2 × 2 side by side", 4, size=(2, 2), stride=2, over=(0, 1)),
     case("windows of 2 × 3 that overlap", 3, size=(2, 3), stride=1),
-    case("windows with gaps between them", 1, size=(2, 2), stride=3),
+    case("windows with gaps between them", 1, size=(2, 2), stride=3, over=(2, 1)),
     case("one image, one channel", 1, edge=True, size=(3, 2), stride=2, one=True),
     case("float32, images that are not contiguous", 1, edge=True, size=(2, 2), stride=2, dtype=torch.float32),
 ]
 
 
 def draw_pool(case):
-    """Draw images, of negative numbers alone in the second trial, and the parameters of a pool."""
+    """Draw images, of negative numbers alone in the second trial, and the parameters of a pool; over: as for conv."""
     dtype = case.given.get("dtype", torch.float64)
     (height, width), stride = case.given["size"], case.stride
     n, channels = (1, 1) if case.given.get("one") else (case.size(2, 3), case.size(4, 5))
     H, W = (case.size(2, 3) - 1) * stride + height, (case.size(4, 5) - 1) * stride + width
+    H, W = (size + over for size, over in zip((H, W), case.given.get("over", (0, 0)), strict=True))
     x = case.randn(n, channels, H, W, dtype=dtype)
     if dtype == torch.float32:
         x = case.randn(n, W, H, channels, dtype=dtype).permute(0, 3, 2, 1)

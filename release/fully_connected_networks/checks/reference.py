@@ -95,9 +95,9 @@ def loss_and_gradients(params: Params, X: Tensor, y: Tensor) -> tuple[Tensor, Pa
 
 
 def batches(case: Case, X: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Return a batch, one of other images of the same shape, and one that is shorter by an image."""
+    """Return a batch, one of other images of the same shape, and one of a single image."""
     other = case.randn(*X.shape)
-    return [(X, y), (other, y.flip(0)), (other[1:], y[1:])]
+    return [(X, y), (other, y.flip(0)), (other[:1], y[:1])]
 
 
 def same_params(case: Case, net: Proxy, params: Params) -> None:
@@ -216,6 +216,13 @@ def agrees(case: Case, net: Proxy, params: Params, X: Tensor, y: Tensor) -> None
                 f"your `load` and `loss` give other scores than the saved weights: on {len(order)} images "
                 f"yours classify {yours:.1%} correctly, the weights {theirs:.1%}"
             )
+
+
+def drawn_anew(case: Case, params: Params, twin: Proxy) -> None:
+    """Demand that a second network of the same sizes does not start with the same W1."""
+    other, weights = case.dictionary("params", twin.params, params)["W1"], params["W1"]
+    same = isinstance(other, Tensor) and other.shape == weights.shape and torch.equal(other, weights)
+    case.require(not same, "two networks start with the same W1: draw new weights each time")
 
 
 def check_spread(case: Case, params: Params, scale: float, measure: bool = False) -> None:

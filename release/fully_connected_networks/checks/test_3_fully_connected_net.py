@@ -43,10 +43,12 @@ def test_fully_connected_loss(student, case):
             asked = {"weight_scale": scale} if dtype == torch.float32 else {}
             hidden = [case.size(90, 99) - 10 * layer for layer in range(depth - 1)]  # no two alike
             sizes = [case.size(100, 140), *hidden, case.size(35, 45)]
-            net = student.FullyConnectedNet(
-                sizes[1:-1], input_dim=sizes[0], num_classes=sizes[-1], dtype=dtype, **asked
+            net, twin = (
+                student.FullyConnectedNet(
+                    sizes[1:-1], input_dim=sizes[0], num_classes=sizes[-1], dtype=dtype, **asked
+                )
+                for _ in range(2)  # the second leaves the first alone
             )
-            student.FullyConnectedNet([4], input_dim=5, num_classes=3)  # a second net leaves the first alone
             layers = range(1, depth + 1)
             shapes = {f"W{i}": (sizes[i - 1], sizes[i]) for i in layers} | {f"b{i}": (sizes[i],) for i in layers}
             got = case.dictionary("params", net.params, shapes)
@@ -54,6 +56,7 @@ def test_fully_connected_loss(student, case):
             for name in (f"b{i}" for i in layers):
                 case.require(not bool(params[name].any()), f"{name} does not start at zero")
             reference.check_spread(case, params, scale)
+            reference.drawn_anew(case, params, twin)
     elif case.name == "images of another type":
         net, params, X, _ = draw_net(case, student, dtype=torch.float32)
         case.compare("scores", net.loss(X), reference.scores(params, X.float()), tolerance=1e-4)

@@ -108,12 +108,13 @@ def test_dropout_network(student, case):
     n = 1 if case.name == "training on one image" else case.size(3, 6)
     seed = case.size(0, 10**6)
 
-    def make_net(seed):
+    def make_net(seed, reg=0.0):
         return student.FullyConnectedNet(
             sizes[1:-1],
             input_dim=sizes[0],
             num_classes=sizes[-1],
             dropout=p,
+            reg=reg,
             weight_scale=0.1,
             seed=seed,
             dtype=torch.float64,
@@ -142,6 +143,7 @@ def test_dropout_network(student, case):
     }
     compare_with_masks(case, loss, got, params, X, y, p)
     if n > 1:
+        compare_regularised(case, make_net, seed, params, X, y, (loss, got))
         again, _ = case.items("loss(X, y)", net.loss(X, y), 2)
         first = torch.tensor(case.number("loss", loss))
         case.compare("the loss of a second call with the same seed", case.number("loss", again), first)
@@ -153,6 +155,22 @@ def test_dropout_network(student, case):
         free.params = params
         twice = [case.number("loss", case.items("loss(X, y)", free.loss(X, y), 2)[0]) for _ in range(2)]
         case.require(twice[0] != twice[1], "without a seed every batch drops the same units")
+
+
+def compare_regularised(case, make_net, seed, params, X, y, without):
+    """Demand that λ adds to the loss and to the gradients what it adds without dropout."""
+    loss, gradients = case.number("loss", without[0]), without[1]
+    reg = case.uniform(0.5, 1.5)
+    net = make_net(seed, reg)
+    net.params = params
+    more, grads = case.items("loss(X, y)", net.loss(X, y), 2)
+    added, squares = case.number("loss", more) - loss, reg * reference.squares(params)
+    factor = min(reference.CONVENTIONS.values(), key=lambda factor: abs(added - float(factor * squares)))
+    case.compare("what λ adds to the loss", torch.tensor(added, dtype=torch.float64), factor * squares)
+    got = case.dictionary("grads", grads, params)
+    for name, value in params.items():
+        wanted = gradients[name] + (2 * factor * reg * value if name.startswith("W") else 0)
+        case.compare(f"grads[{name!r}] with λ > 0", got[name], wanted)
 
 
 def compare_with_masks(case, loss, got, params, X, y, p):
