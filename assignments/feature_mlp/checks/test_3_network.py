@@ -116,9 +116,12 @@ def draw_scores(case):
 def test_softmax(student, case):
     """`softmax` gives probabilities, whatever the size of the scores."""
     scores = draw_scores(case)
+    single = case.trial > 0 and case.name == "scores of ordinary size"
+    if single:
+        scores = scores.float()
     given = reference.array(scores).copy()
     probabilities = student.softmax(Shared(given))
-    case.compare("probabilities", probabilities, reference.array(F.softmax(scores, dim=1)))
+    case.compare("probabilities", probabilities, reference.array(F.softmax(scores, dim=1)), 1e-5 if single else None)
     case.unchanged("scores", given, reference.array(scores))
 
 

@@ -88,6 +88,11 @@ def draw_training(case: Case, model: str, count: int) -> tuple[dict[str, np.ndar
     return data, draw_weights(case, sizes)
 
 
+def in_float32(data: Mapping[str, np.ndarray], weights: Weights) -> tuple[dict[str, np.ndarray], Weights]:
+    """Return images, labels and weights in the type in which the notebook trains."""
+    return {name: value.astype(np.float32) for name, value in data.items()}, [w.astype(np.float32) for w in weights]
+
+
 def optimiser(leaves: Sequence[Tensor], learning_rate: float, reg: float) -> torch.optim.Optimizer:
     """Return gradient descent that lets weights decay and leaves biases alone."""
     groups = [{"params": list(leaves[::2]), "weight_decay": reg}, {"params": list(leaves[1::2]), "weight_decay": 0.0}]
@@ -132,11 +137,21 @@ def follow(
     return [leaf.detach().numpy() for leaf in leaves], losses, validated
 
 
-def compare_weights(case: Case, got: object, wanted: Weights, called: str = "weights") -> None:
-    """Demand the right weights, in their order."""
+def same_list(case: Case, called: str, now: object, then: Sequence[np.ndarray]) -> None:
+    """Demand that a call has left a list alone: the same arrays in it, and none of them changed."""
+    arrays = [value for value in now if isinstance(value, np.ndarray)] if type(now) is list else []
+    case.require(len(arrays) == len(then), f"the list `{called}` is changed: make a new one")
+    for mine, before in zip(arrays, then, strict=True):
+        case.unchanged(f"the list `{called}`, or an array in it,", mine, before)
+
+
+def compare_weights(
+    case: Case, got: object, wanted: Weights, called: str = "weights", tolerance: float | None = None
+) -> None:
+    """Demand the right weights, in their order, and of their type."""
     found = case.items(called, got, len(wanted))
     for name, mine, right in zip(names_of(wanted), found, wanted, strict=True):
-        case.compare(f"{name} of {called}", mine, right)
+        case.compare(f"{name} of {called}", mine, right, tolerance)
 
 
 def compare_slopes(

@@ -31,8 +31,11 @@ def test_mean_squared_error(student, case):
     if case.name == "predictions that are right":
         y_hat = y.copy()
     right = reference.whole_loss(torch.tensor(y_hat), torch.tensor(y), reference.tensors(weights), case.reg)
-    got = case.number("the loss", student.mean_squared_error(y, y_hat, weights, case.reg))
+    before = y.copy(), y_hat.copy()
+    got = case.number("the loss", student.mean_squared_error(Shared(y), Shared(y_hat), weights, case.reg))
     case.compare("the loss", got, right)
+    for name, now, then in zip(("y", "y_hat"), (y, y_hat), before, strict=True):
+        case.unchanged(name, now, then)
 
 
 @graded(
@@ -58,7 +61,10 @@ def test_accuracy(student, case):
         y_hat = y_hat / 10 + y / 5 - 5
     elif case.name == "predictions that are all the same":
         y, y_hat = np.tile(np.eye(classes), (3, 1)), np.zeros((3 * classes, classes))
-    got = case.number("the accuracy", student.accuracy(y_hat, y))
+    before = y_hat.copy(), y.copy()
+    got = case.number("the accuracy", student.accuracy(Shared(y_hat), Shared(y)))
+    for name, now, then in zip(("y_hat", "y"), (y_hat, y), before, strict=True):
+        case.unchanged(name, now, then)
     if case.name == "predictions that are all the same":  # the guess is one class, whichever it is
         case.require(got <= 60, f"the accuracy is {got:.4g}, where every class is right for {100 / classes:.4g} % of the images")
         return
@@ -91,12 +97,11 @@ def test_gradient_descent(student, case):
     for _ in range(3 if case.name == "three steps" else 1):
         grads = [case.normal(*value.shape) for value in weights]
         before = [value.copy() for value in (*weights, *grads)]
-        shared = [[Shared(value) for value in values] for values in (grads, weights)]
-        got = student.gradient_descent(*shared, rate, case.reg)
+        got = student.gradient_descent(Shared(grads), Shared(weights), rate, case.reg)
         if case.name == "weights and gradients stay as they are":
-            for now, then in zip((*weights, *grads), before, strict=True):
-                case.unchanged("one of the arrays", now, then)
-        for leaf, grad in zip(leaves, before[len(weights) :], strict=True):
+            reference.same_list(case, "weights", weights, before[: len(before) // 2])
+            reference.same_list(case, "grads", grads, before[len(before) // 2 :])
+        for leaf, grad in zip(leaves, before[len(leaves) :], strict=True):
             leaf.grad = torch.tensor(grad)
         rule.step()
         right = [leaf.numpy().copy() for leaf in leaves]

@@ -1,5 +1,6 @@
 """Measuring and training."""
 
+import numpy as np
 import reference
 import torch
 
@@ -17,7 +18,7 @@ NETWORK = [
     tolerance=1e-9,
     needs=["linear_forward", "relu_forward", "cross_entropy_forward", "network_forward"],
     cases=[
-        case("batches of one size", 3, n=24, batch_size=8),
+        case("batches of one size", 3, n=2400, batch_size=800),
         case("a last batch that is short", 5, n=23, batch_size=5),
         case("one image at a time", 1, edge=True, n=11, batch_size=1),
         case("a batch size beyond the number of images", 1, edge=True, n=11, batch_size=64),
@@ -52,6 +53,11 @@ def test_evaluate(student, case):
     for name, now, then in zip(("x", "y"), (x, labels), before, strict=True):
         case.unchanged(name, now, then)
     reference.same_params(case, net, params)
+    if case.name == "one image at a time":
+        params = {name: value * name.startswith("W") for name, value in params.items()}  # without biases, and on black
+        black, ones = np.zeros((3, len(params["W1"]))), np.ones((3, 1))  # images, logits are 0
+        _, accuracy = case.items("evaluate", student.evaluate(reference.make_net(case, student, params), black, ones, 1), 2)
+        case.require(case.number("the accuracy", accuracy) == 0, "a logit of 0 is taken for class 1: it is not positive")
 
 
 def draw_data(case, n, d, n_test):
@@ -80,8 +86,10 @@ def test_train(student, case):
     if case.name == "each image once in an epoch":
         once(case, visits(case, student, 1, case.size(0, 10**6)))
         return
-    n, d = case.size(9, 14), case.size(4, 7)
-    data = draw_data(case, n, d, 300)  # enough for errors to change with every epoch
+    n, n_test, d = case.size(9, 14), 300, case.size(4, 7)  # enough for errors to change with every epoch
+    if "history" in case.name:  # more than can be measured on a part of them without being noticed
+        n, n_test = case.size(1010, 1090), 2100
+    data = draw_data(case, n, d, n_test)
     batch_size = n + 20 * ("beyond" in case.name)
     if "short" in case.name:  # all images alike: in whatever order they come, the batches are the same
         batch_size = n // 2 - 1
@@ -247,6 +255,18 @@ def test_sweep(student, case):
                     abs(alone - accuracy) <= 1e-9,
                     f"the accuracy for {name} = {value} depends on what was trained before: draw each network after "
                     "np.random.seed(seed), and train no network twice",
+                )
+        others = {"seed": [base["seed"] + 1, base["seed"] + 2], "data": [noise(case)["data"] for _ in range(2)]}
+        for name, values in others.items():
+            for value in values:
+                swept, given = (
+                    reference.numbers(case, "what sweep returns", student.sweep(*asked), 1)[0]
+                    for asked in ((name, [value], base), ("step_size", [base["step_size"]], {**base, name: value}))
+                )
+                case.require(
+                    abs(swept - given) <= 1e-9,
+                    f"sweeping over {name!r} gives other accuracies than a base with that {name!r}: take every setting "
+                    "from the copy of base in which the one is changed",
                 )
     elif case.name == "each setting takes effect":
         several = {

@@ -30,6 +30,8 @@ def test_sigmoid(student, case):
         z = np.concatenate([[-1000.0, 1000.0, 0.0, -750.0, 750.0, -40.0, 40.0], case.uniform(100, 900) * z[0]])
     if case.name == "float32":
         z = z.astype(np.float32)
+    if case.name == "no overflow on the way" and case.trial:  # in float32, in which training is, exp(89) is too large
+        z = z.astype(np.float32)
     before = z.copy()
     if case.name == "no overflow on the way":
         old = student.np.seterr(over="raise", invalid="raise", divide="raise")  # NumPy's, where the student's code runs
@@ -40,7 +42,7 @@ def test_sigmoid(student, case):
     else:
         got = student.sigmoid(Shared(z))
     right = torch.special.expit(torch.tensor(before)).numpy()
-    case.compare("σ(z)", got, right, tolerance=1e-6 if case.name == "float32" else None)
+    case.compare("σ(z)", got, right, tolerance=1e-6 if z.dtype == np.float32 else None)
     if case.name == "z stays as it is":
         case.unchanged("z", z, before)
 
@@ -106,17 +108,12 @@ def test_backward_two_layer(student, case):
         for part in case.parts:
             case.compare(f"{reference.names_of(weights)[part]} of the gradients", found[part], right[part])
         return
-    if case.name == "float32":
-        found = case.items("the gradients", got, 4)
-        for name, mine, value in zip(reference.names_of(weights), found, right, strict=True):
-            case.compare(f"{name} of the gradients", mine, value, tolerance=1e-4)
-        return
     if case.name == "against numeric slopes":
         reference.compare_slopes(
             case, got, weights, y,
             lambda weights: case.items("forward_two_layer", student.forward_two_layer(x, weights), 3)[-1],
         )  # fmt: skip
-    reference.compare_weights(case, got, right, "the gradients")
+    reference.compare_weights(case, got, right, "the gradients", tolerance=1e-4 if case.name == "float32" else None)
 
 
 @graded(

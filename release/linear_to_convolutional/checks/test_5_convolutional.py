@@ -31,6 +31,8 @@ def test_convolutional_net(student, case):
     case.require(isinstance(net, Proxy), "ConvolutionalNet() makes no network")
     params = parameters(case, net)
     if case.name == "122,570 parameters":
+        order = [name for name in net.state_dict() if params[name].ndim > 1]
+        case.require(order == list(params)[::2], "the layers are not made in the order in which images pass them")
         return
     if case.name == "every parameter learns":
         learns(case, student)
