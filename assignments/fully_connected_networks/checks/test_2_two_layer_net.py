@@ -94,6 +94,7 @@ def test_two_layer_loss(student, case):
 
 
 @graded(
+    trials=1,
     points=8,
     tolerance=1e-6,
     needs=[*BACKWARD, "two_layer_init", "two_layer_scores", "two_layer_loss"],
