@@ -31,6 +31,16 @@ def test_model(student, case):
 '''
 
 
+@pytest.fixture(scope="module", autouse=True)
+def kernels_without_ports(tmp_path_factory):
+    """Have kernels talk through files: Jupyter lets go of the ports that it has chosen, and others may take them."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    (folder / "jupyter_config.json").write_text(json.dumps({"KernelManager": {"transport": "ipc"}}))
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("JUPYTER_CONFIG_PATH", str(folder))
+        yield
+
+
 @pytest.fixture
 def folder(released, tmp_path):
     """Return a student's folder, with a cell that nobody runs in its notebook; everything is done and answered."""
