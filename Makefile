@@ -10,7 +10,7 @@ NAMES  := $(notdir $(patsubst %/,%,$(wildcard assignments/*/)))
 help:            ## show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */	/'
 
-demo: $(READY)   ## release an assignment, grade a small class, print its table (no data set needed)
+demo: $(READY)   ## release every assignment, grade a small class of each, print its table (no data set needed)
 	@sh examples/demo.sh $(BIN)
 
 test: $(READY)   ## run the test suite

@@ -303,17 +303,16 @@ def grade(
         raise UserError(
             f"{found.submitted}: no submissions of {name}. Bring them in with `autograder collect {name} FROM`."
         )
+    lost = not found.secret_seed.exists() and any(found.results.glob("*/*.json"))
+    if lost and not force:
+        raise UserError(
+            f"{found.secret_seed} is not there, and there are records whose hidden cases came from it. Put it back. "
+            f"If it is lost, `autograder grade {name} --force` makes another and grades everybody anew."
+        )
     _, new = secret_seed(found)
     if new and not quiet:
         err.print(
             f"Made {found.secret_seed}: hidden cases are drawn from it. Keep it, and keep it secret.",
-            markup=False,
-            soft_wrap=True,
-        )
-    if new and any(found.results.glob("*/*.json")):
-        err.print(
-            "There are records already, whose hidden cases came from another seed. If that one still exists, stop, put "
-            f"it back as {found.secret_seed} and grade again.",
             markup=False,
             soft_wrap=True,
         )

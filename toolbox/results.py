@@ -19,6 +19,8 @@ blocked  it failed, and so did a check that it needs: that one is to be mended f
 not run  the time that the assignment leaves after a time-out was used up
 """
 
+HINTED = ("failed", "error", "timeout")
+"""Ends of a check that its hint speaks of: where another is to be mended first, or none was run, it misleads."""
 
 LONGEST = 1500
 """Characters of a message that a record keeps."""

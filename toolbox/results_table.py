@@ -6,7 +6,7 @@ import html
 import textwrap
 from collections.abc import Sequence
 
-from toolbox.results import CheckResult, rounded, total
+from toolbox.results import HINTED, CheckResult, rounded, total
 
 MARKS = {"passed": "✓", "failed": "✗", "error": "✗", "timeout": "✗", "blocked": "–", "not run": "–"}
 GOOD, BAD, WAITING = "#2da44e", "#e5484d", "#b87a00"
@@ -37,7 +37,8 @@ def remarks(result: CheckResult) -> list[str]:
     if result.status == "passed":
         return []
     case = f"Case “{result.case}”: " if result.case else ""
-    return [result.sentence, case + result.message, f"Hint: {result.hint}"]
+    hint = [f"Hint: {result.hint}"] if result.status in HINTED else []
+    return [result.sentence, case + result.message, *hint]
 
 
 def as_text(results: Sequence[CheckResult], width: int = 100) -> str:

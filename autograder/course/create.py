@@ -42,7 +42,8 @@ configure(c, Path(__file__).parent)
 GITIGNORE = """\
 # the course's own: never published
 secret_seed
-gradebook.db
+gradebook.db*
+*.csv
 submitted/
 autograded/
 feedback/

@@ -19,6 +19,7 @@ from autograder.gradebook import Mark, Standing
 from autograder.grading import records
 from autograder.grading.submission import read_submission
 from autograder.nbgrader.submission import submitted_notebook
+from toolbox.results import HINTED
 from toolbox.results_table import MARKS, figure
 
 MAX_NOTICES = 40
@@ -218,7 +219,7 @@ def _check(check: Mapping[str, Any], marks: Mapping[str, Mark]) -> Check:
         points=marks.get(check["id"], unknown),
         case=str(check.get("case") or "") if failed else "",
         message=str(check.get("message") or "") if failed else "",
-        hint=str(check.get("hint") or "") if failed else "",
+        hint=str(check.get("hint") or "") if check["status"] in HINTED else "",
     )
 
 

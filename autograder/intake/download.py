@@ -104,7 +104,7 @@ def _recognise(entries: Sequence[Entry], assignment: Assignment, *, by_students:
     if not by_students:
         return Download("", (), {})
     handed, others = _by_student(
-        entries, partial(_student, assignment.name), "is neither the folder nor the zip of a student"
+        entries, partial(_student, assignment.name), "is no folder or zip of a student, named by the student's id"
     )
     handed = [replace(one, entries=_inside(one.entries, assignment.name)) for one in handed]
     return Download("folders or zips, one for each student", tuple(handed), others)
@@ -138,7 +138,7 @@ def _student(assignment: str, path: tuple[str, ...]) -> Whose | None:
     if len(path) > 1:  # a folder named as the assignment is one level too low
         return (path[0], "", path[1:]) if path[0] != assignment else None
     stem, end = os.path.splitext(path[0])
-    return (stem, "", path) if end.lower() == ".zip" else None
+    return (stem, "", path) if end.lower() == ".zip" and stem != assignment else None
 
 
 def _inside(entries: tuple[Entry, ...], name: str) -> tuple[Entry, ...]:

@@ -11,6 +11,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 
 from autograder.errors import UserError
 from autograder.nbgrader.clean import clean_markdown
+from toolbox.results import HINTED
 
 STYLE = """\
 <style>
@@ -75,7 +76,7 @@ def _table(check: dict[str, Any]) -> str:
         ("Measured", _figures(check)),
         ("Case", check.get("case")),
         ("Message", check.get("message")),
-        ("Hint", check.get("hint") if check["status"] != "passed" else ""),
+        ("Hint", check.get("hint") if check["status"] in HINTED else ""),
     ]
     row = "<tr><th>{}</th><td style='text-align: left'>{}</td></tr>"
     return f"<table>{''.join(row.format(name, _with_code(str(text))) for name, text in rows if text)}</table>"

@@ -122,7 +122,7 @@ def test_a_passed_check_has_no_hint_and_a_blocked_one_says_what_to_mend(course):
     assert "Multiply." not in page(course)
     graded(course, "bob", fraction="0", status="blocked", message="First mend `single`, which this check needs.")
     text = Parts(page(course, "bob")).text
-    assert "–" in text and "First mend single , which this check needs." in text
+    assert "–" in text and "First mend single , which this check needs." in text and "Multiply." not in text
 
 
 def test_a_message_that_many_checks_share_stands_there_once(course):

@@ -109,10 +109,12 @@ def test_a_check_without_a_cell_in_the_gradebook_is_no_score_that_disappears(cou
     assert gradebook.rows(course, "tiny")["honest"]["double"][0] == 4
 
 
-def test_a_seed_that_is_gone_is_told_where_records_came_from_it(course):
+def test_a_seed_that_is_gone_is_replaced_on_request_alone(course):
     submit(course, "honest")
     grade(course)
     course.secret_seed.unlink()
     done = kit(course, "grade", "tiny", environment={**os.environ, "TOOLBOX_DATA": "standin"})
+    assert done.returncode == 1 and not course.secret_seed.exists()
+    assert f"{course.secret_seed} is not there" in done.stderr and "autograder grade tiny --force" in done.stderr
+    done = kit(course, "grade", "tiny", "--force", environment={**os.environ, "TOOLBOX_DATA": "standin"})
     assert done.returncode == 0 and f"Made {course.secret_seed}" in done.stderr
-    assert "hidden cases came from another seed" in done.stderr

@@ -102,9 +102,11 @@ def test_folders_and_zips_of_students_are_collected(intake):
         "carol.zip": WORK,
         "dave/tiny.zip": WORK,
         "erin/other/tiny.py": OLD,
+        "tiny.zip": WORK,  # somebody's work as `toolbox submit` names it: nobody knows whose
     }
     outcomes = intake.run(lay_out(intake.source, files, False))
-    assert {name for name, one in outcomes.items() if one.status == "refused"} == {"erin"}
+    assert {name for name, one in outcomes.items() if one.status == "refused"} == {"erin", "tiny.zip"}
+    assert "named by the student's id" in outcomes["tiny.zip"].problems[0]
     assert outcomes["alice"].left_out == ("notes.txt",) and outcomes["erin"].left_out == ("other/",)
     assert intake.submitted() == {
         "alice/tiny/tiny.py": GOOD,

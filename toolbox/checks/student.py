@@ -216,7 +216,7 @@ class LocalBackend:
         if self._module is None:
             path = self._files[-1]
             if not path.is_file():
-                raise StudentError("missing", f"`{path.name}` is missing from {self.folder}.")
+                raise StudentError("missing", f"`{path.name}` is missing.")
             linecache.checkcache()
             with self._fresh():
                 for other in self._files[:-1]:
