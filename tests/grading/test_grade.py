@@ -246,7 +246,7 @@ def test_the_solution_scores_everything_on_cifar10_under_secret_seeds(tmp_path, 
     write_class(course.root, "cifar10", ["complete", "starter"])
     for _ in range(3):
         course.secret_seed.unlink(missing_ok=True)
-        done = autograder("grade", NAME, course=course, CIFAR10_DIR=str(cifar10_dir))
+        done = autograder("grade", NAME, "--force", course=course, CIFAR10_DIR=str(cifar10_dir))
         assert done.returncode == 0, done.stderr
         assert records.read(course, NAME, "complete")["score"] == 100
         assert records.read(course, NAME, "starter")["score"] == 0
